@@ -1,0 +1,1 @@
+"""Regiometrics: estimators of regional economics, and the book that recomputes five papers with them."""

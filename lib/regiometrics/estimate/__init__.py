@@ -1,0 +1,1 @@
+"""Estimators: results with inference."""

@@ -1,0 +1,1 @@
+"""Measures: indices that return numbers, without a standard error."""

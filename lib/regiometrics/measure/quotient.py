@@ -1,0 +1,180 @@
+"""Location quotients and the co-agglomeration index that Chen and Wang build from two of them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
+from regiometrics.panel import complete, keys_of, named
+
+Form = Literal["quality_depth", "quality"]
+Vector = TypeVar("Vector", pd.Series, npt.NDArray[np.float64])
+
+
+def location_quotient(
+    df: pd.DataFrame,
+    *,
+    unit: str,
+    industry: str,
+    value: str,
+    time: str | None = None,
+    totals: pd.Series | None = None,
+) -> pd.Series:
+    r"""Location quotient :math:`LQ_{cm} = (q_{cm}/q_c) / (q_m/q)`, equation (1) of Chen and Wang.
+
+    Parameters
+    ----------
+    df : DataFrame
+        One row per unit, industry (and time); all industries of a unit, since :math:`q_c` is their sum.
+    unit, industry, value : str
+        Key columns and the column of employment or output, in any unit of measure.
+    time : str, optional
+        Column of the periods.
+    totals : Series, optional
+        National total :math:`q_m` by industry, or by (time, industry) when ``time`` is given.
+        Left out, the base is the total of ``df``, and the share-weighted mean of the quotient over units is 1.
+
+    Returns
+    -------
+    Series
+        The quotient of each row of ``df``, on its index; 1 is the national share, 0 is absence.
+
+    Raises
+    ------
+    KeyColumnError
+        A column is absent, (unit, industry, time) does not identify each row, or ``totals`` lacks an industry.
+    MissingValueError
+        A missing value.
+    DomainError
+        Negative values, a unit without any employment, an industry whose national total is zero,
+        or units that together exceed the national total.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"city": ["a", "a", "b", "b"], "sector": ["m", "s", "m", "s"], "jobs": [30, 70, 50, 50]})
+    >>> location_quotient(df, unit="city", industry="sector", value="jobs").round(3).tolist()
+    [0.75, 1.167, 1.25, 0.833]
+    """
+    keys = named(time, unit, industry)
+    used, _ = complete(df, [value], keys=keys)
+    _require_non_negative(used, value, keys)
+    by_industry, by_period = named(time, industry), named(time)
+    in_unit = used.groupby(named(time, unit), observed=True)[value].transform("sum")
+    _require_positive(used, in_unit, value, named(time, unit), "no employment in any industry")
+    own_total = used.groupby(by_industry, observed=True)[value].transform("sum")
+    if totals is None:
+        in_industry = own_total
+        everything = used.groupby(by_period)[value].transform("sum") if by_period else used[value].sum()
+    else:
+        national = _national(totals, used, by_industry, value)
+        in_industry = _at(national, used, by_industry)
+        exceeding = own_total > in_industry * (1 + 1e-9)
+        if exceeding.any():
+            raise DomainError(
+                "the units together exceed the national total",
+                column=value,
+                n_rows=int(exceeding.sum()),
+                keys=dict.fromkeys(keys_of(used, exceeding, by_industry)),
+                remedy="use totals in the same unit of measure and of the same or a wider area",
+            )
+        everything = used[time].map(national.groupby(level=0).sum()) if time is not None else national.sum()
+    _require_positive(used, in_industry, value, by_industry, "the national total of an industry is zero")
+    quotient = (used[value] / in_unit) / (in_industry / everything)
+    return quotient.rename("location_quotient")
+
+
+def coagglomeration(lq_a: Vector, lq_b: Vector, *, form: Form = "quality_depth") -> Vector:
+    r"""Co-agglomeration of two industries in a city from their location quotients, equation (2) of Chen and Wang.
+
+    .. math:: y = \Bigl[1 - \frac{|LQ_a - LQ_b|}{LQ_a + LQ_b}\Bigr] + (LQ_a + LQ_b)
+
+    The bracket is the quality of co-agglomeration, between 0 and 1; the sum is its depth, unbounded above.
+
+    Parameters
+    ----------
+    lq_a, lq_b : Series or array of shape (n,)
+        Location quotients; Series must share one index.
+    form : {"quality_depth", "quality"}
+        The sum of both, as here, or the bracket alone.
+
+    Returns
+    -------
+    Series or array of shape (n,)
+        Same kind as the input.
+
+    Raises
+    ------
+    KeyColumnError
+        Two Series on different indices.
+    MissingValueError
+        A missing quotient.
+    DomainError
+        A negative quotient, or both zero: the city has neither industry and the quality is not defined.
+
+    Examples
+    --------
+    >>> coagglomeration(np.array([1.0, 0.5]), np.array([1.0, 1.5])).tolist()
+    [3.0, 2.5]
+    """
+    if isinstance(lq_a, pd.Series) and isinstance(lq_b, pd.Series) and not lq_a.index.equals(lq_b.index):
+        raise KeyColumnError("the two location quotients stand on different indices", remedy="align them first")
+    a, b = np.asarray(lq_a, dtype=float), np.asarray(lq_b, dtype=float)
+    index = lq_a.index if isinstance(lq_a, pd.Series) else np.arange(a.size)
+    both = a + b
+    for bad, error, problem, remedy in (
+        (~np.isfinite(both), MissingValueError, "a location quotient is missing", "fill it in or leave the row out"),
+        ((a < 0) | (b < 0), DomainError, "a location quotient is negative", "check the employment it stands on"),
+        (both == 0, DomainError, "both location quotients are zero", "leave out units that have neither industry"),
+    ):
+        if bad.any():
+            raise error(problem, n_rows=int(bad.sum()), keys=list(index[bad]), remedy=remedy)
+    quality = 1 - np.abs(a - b) / both
+    value: npt.NDArray[np.float64] = quality if form == "quality" else quality + both
+    return pd.Series(value, index=lq_a.index, name="coagglomeration") if isinstance(lq_a, pd.Series) else value
+
+
+def _require_non_negative(df: pd.DataFrame, value: str, keys: list[str]) -> None:
+    negative = df[value] < 0
+    if negative.any():
+        raise DomainError(
+            "negative values",
+            column=value,
+            n_rows=int(negative.sum()),
+            keys=keys_of(df, negative, keys),
+            remedy="correct these cells: employment and output cannot be negative",
+        )
+
+
+def _require_positive(df: pd.DataFrame, total: pd.Series, value: str, keys: list[str], problem: str) -> None:
+    zero = total <= 0
+    if zero.any():
+        raise DomainError(
+            problem,
+            column=value,
+            n_rows=int(zero.sum()),
+            keys=dict.fromkeys(keys_of(df, zero, keys)),
+            remedy="leave these out: the quotient is not defined there",
+        )
+
+
+def _national(totals: pd.Series, df: pd.DataFrame, keys: list[str], value: str) -> pd.Series:
+    """The national totals as floats, with every (time, industry) that occurs."""
+    wanted = set(keys_of(df, np.ones(len(df), dtype=bool), keys))
+    absent = sorted(wanted - set(totals.index), key=str)
+    if len(absent):
+        raise KeyColumnError(
+            "no national total",
+            column=value,
+            keys=absent,
+            remedy=f"totals must be indexed by ({', '.join(keys)})",
+        )
+    return totals.astype(float)
+
+
+def _at(national: pd.Series, df: pd.DataFrame, keys: list[str]) -> pd.Series:
+    at = pd.MultiIndex.from_frame(df[keys]) if len(keys) > 1 else pd.Index(df[keys[0]])
+    return pd.Series(national.reindex(at).to_numpy(), index=df.index)

@@ -1,0 +1,190 @@
+"""Keys, balance and sample bookkeeping of long tables: one row per key, key columns named by keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from regiometrics.errors import (
+    DomainError,
+    KeyColumnError,
+    MissingValueError,
+    UnbalancedPanelError,
+)
+
+Missing = Literal["raise", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What happened to the rows of an input: read, used, dropped and why.
+
+    Attributes
+    ----------
+    rows_in, rows_used : int
+        Rows of the input and rows that entered the estimate.
+    dropped : tuple of (reason, keys)
+        One entry per reason, with the keys of the rows that went.
+    """
+
+    rows_in: int
+    rows_used: int
+    dropped: tuple[tuple[str, tuple[object, ...]], ...] = field(default=())
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per reason: ``reason, rows, keys``."""
+        rows = [(reason, len(keys), "; ".join(map(str, keys))) for reason, keys in self.dropped]
+        return pd.DataFrame(rows, columns=["reason", "rows", "keys"])
+
+
+def named(*columns: str | None) -> list[str]:
+    """The columns that were given, in order, without repeats."""
+    return list(dict.fromkeys(c for c in columns if c is not None))
+
+
+def keys_of(df: pd.DataFrame, mask: np.ndarray | pd.Series, keys: Sequence[str]) -> list[object]:
+    """Keys of the rows where ``mask`` holds: tuples, scalars for one key column, index labels for none."""
+    if not keys:
+        return list(df.index[np.asarray(mask, dtype=bool)])
+    rows = df.loc[np.asarray(mask, dtype=bool), list(keys)]
+    if len(keys) == 1:
+        return list(rows.iloc[:, 0])
+    return list(rows.itertuples(index=False, name=None))
+
+
+def require_columns(df: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise `KeyColumnError` unless every column is there."""
+    absent = [c for c in columns if c not in df.columns]
+    if absent:
+        raise KeyColumnError(
+            f"column {', '.join(map(repr, absent))} is not in the table",
+            remedy=f"the table has {', '.join(map(repr, df.columns[:12]))}; name one of these or add the column",
+        )
+
+
+def require_keys(df: pd.DataFrame, keys: Sequence[str], *, unique: bool = True) -> None:
+    """Raise `KeyColumnError` unless the key columns exist, hold no null and (``unique``) identify each row."""
+    require_columns(df, keys)
+    for key in keys:
+        null = df[key].isna()
+        if null.any():
+            raise KeyColumnError(
+                "a key may not be missing",
+                column=key,
+                n_rows=int(null.sum()),
+                keys=df.index[null],
+                remedy="fill it in or leave the row out",
+            )
+    twice = df.duplicated(list(keys), keep=False) if unique and keys else np.zeros(len(df), dtype=bool)
+    if twice.any():
+        raise KeyColumnError(
+            f"key ({', '.join(keys)}) must identify each row",
+            n_rows=int(twice.sum()),
+            keys=dict.fromkeys(keys_of(df, twice, keys)),
+            remedy="keep one row per key or aggregate first",
+        )
+
+
+def numeric(df: pd.DataFrame, column: str, keys: Sequence[str]) -> np.ndarray:
+    """The column as float array; text that is no number is a `DomainError`, never a silent NaN."""
+    require_columns(df, [column])
+    values = df[column]
+    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        numbers = pd.to_numeric(values, errors="coerce")
+        text = numbers.isna() & values.notna()
+        if text.any():
+            shown = ", ".join(repr(v) for v in values[text].unique()[:3])
+            raise DomainError(
+                f"text where a number is needed ({shown})",
+                column=column,
+                n_rows=int(text.sum()),
+                keys=keys_of(df, text, keys),
+                remedy="write numbers without units or separators, or leave the cell empty",
+            )
+        values = numbers
+    return np.asarray(values, dtype=float)
+
+
+def complete(
+    df: pd.DataFrame, values: Sequence[str], *, keys: Sequence[str], missing: Missing = "raise", unique: bool = True
+) -> tuple[pd.DataFrame, Sample]:
+    """A copy with the used columns, the values as finite floats, and the account of dropped rows.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Long table, one row per key.
+    values : sequence of str
+        Columns that must be numbers.
+    keys : sequence of str
+        Key columns, without nulls.
+    missing : {"raise", "drop"}
+        What to do with NaN or infinity in ``values``.
+    unique : bool
+        Whether the keys must identify each row.
+
+    Raises
+    ------
+    KeyColumnError
+        A column is absent, a key null or duplicated.
+    DomainError
+        Text in a number column.
+    MissingValueError
+        NaN or infinity and ``missing="raise"``.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"city": ["a", "b"], "year": [1, 1], "y": [2.0, np.nan]})
+    >>> used, sample = complete(df, ["y"], keys=["city", "year"], missing="drop")
+    >>> len(used), sample.dropped
+    (1, (("missing 'y'", (('b', 1),)),))
+    """
+    require_keys(df, keys, unique=unique)
+    used = df[named(*keys, *values)].copy()
+    dropped: list[tuple[str, tuple[object, ...]]] = []
+    keep = np.ones(len(df), dtype=bool)
+    for column in dict.fromkeys(values):
+        if column in keys:
+            numbers = numeric(df, column, keys)
+        else:
+            used[column] = numbers = numeric(df, column, keys)
+        bad = ~np.isfinite(numbers)
+        if bad.any() and missing == "raise":
+            raise MissingValueError(
+                "missing or infinite values",
+                column=column,
+                n_rows=int(bad.sum()),
+                keys=keys_of(df, bad, keys),
+                remedy="fill them in, or pass missing='drop' to leave these rows out and list them in .sample",
+            )
+        new = bad & keep
+        if new.any():
+            dropped.append((f"missing {column!r}", tuple(keys_of(df, new, keys))))
+        keep &= ~bad
+    return used if keep.all() else used[keep], Sample(len(df), int(keep.sum()), tuple(dropped))
+
+
+def require_balanced(df: pd.DataFrame, *, unit: str, time: str) -> None:
+    """Raise `UnbalancedPanelError` listing the (unit, time) cells that are missing."""
+    units, times = df[unit].unique(), np.sort(df[time].unique())
+    if len(df) == len(units) * len(times):
+        return
+    wanted = pd.MultiIndex.from_product([units, times])
+    absent = wanted.difference(pd.MultiIndex.from_frame(df[[unit, time]]), sort=False)
+    raise UnbalancedPanelError(
+        f"the panel needs every ({unit}, {time}) cell",
+        n_rows=len(absent),
+        keys=list(absent),
+        remedy=f"add the cells, or leave out their units or periods (a full panel is {len(units)} x {len(times)})",
+    )
+
+
+def wide(df: pd.DataFrame, *, unit: str, time: str, value: str) -> pd.DataFrame:
+    """A balanced panel as a units x times frame, times sorted."""
+    require_keys(df, [unit, time])
+    require_balanced(df, unit=unit, time=time)
+    return df.pivot(index=unit, columns=time, values=value).sort_index(axis=1)

@@ -1,0 +1,1 @@
+"""Report: printed against computed, the audit, tables, figures and recorded values."""

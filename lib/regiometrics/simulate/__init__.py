@@ -1,0 +1,1 @@
+"""Panels with planted truth, made by inverting the measures."""

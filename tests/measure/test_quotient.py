@@ -1,0 +1,109 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
+from regiometrics.measure.quotient import coagglomeration, location_quotient
+
+KEYS = {"unit": "city", "industry": "sector", "value": "jobs"}
+
+
+@st.composite
+def employment(draw):
+    n, m = draw(st.integers(1, 6)), draw(st.integers(1, 5))
+    jobs = draw(st.lists(st.floats(1, 1e6), min_size=2 * n * m, max_size=2 * n * m))
+    index = pd.MultiIndex.from_product([list("abcdef"[:n]), list("mnopq"[:m]), [2004, 2005]])
+    return pd.Series(jobs, index=index.set_names(["city", "sector", "year"]), name="jobs").reset_index()
+
+
+@given(employment(), st.floats(1e-3, 1e3))
+def test_share_weighted_mean_is_one_and_the_unit_of_measure_does_not_matter(df, scale):
+    lq = location_quotient(df, **KEYS, time="year")
+    in_city = df.groupby(["city", "year"])["jobs"].transform("sum")
+    in_nation = df.groupby("year")["jobs"].transform("sum")
+    mean = (lq * in_city / in_nation).groupby([df["sector"], df["year"]]).sum()
+    np.testing.assert_allclose(mean, 1, rtol=1e-9)
+    np.testing.assert_allclose(
+        location_quotient(df.assign(jobs=df["jobs"] * scale), **KEYS, time="year"), lq, rtol=1e-9
+    )
+
+
+@given(employment())
+def test_rows_stand_on_the_index_of_the_table_and_periods_do_not_mix(df):
+    shuffled = df.sample(frac=1, random_state=0)
+    lq = location_quotient(df, **KEYS, time="year")
+    np.testing.assert_allclose(location_quotient(shuffled, **KEYS, time="year").loc[df.index], lq, rtol=1e-12)
+    first = df[df["year"] == 2004]
+    np.testing.assert_allclose(location_quotient(first, **KEYS), lq[first.index], rtol=1e-12)
+
+
+@given(employment())
+def test_given_totals_equal_the_sum_of_the_table_when_they_are_that_sum(df):
+    lq = location_quotient(df, **KEYS, time="year")
+    totals = df.groupby(["year", "sector"])["jobs"].sum()
+    np.testing.assert_allclose(location_quotient(df, **KEYS, time="year", totals=totals), lq, rtol=1e-12)
+    doubled = totals * 2
+    np.testing.assert_allclose(location_quotient(df, **KEYS, time="year", totals=doubled), lq, rtol=1e-12)
+
+
+def test_quotient_by_hand_against_a_wider_nation():
+    df = pd.DataFrame({"city": ["a", "a"], "sector": ["m", "s"], "jobs": [30, 10]})
+    nation = pd.Series({"m": 500, "s": 500})
+    assert location_quotient(df, **KEYS, totals=nation).tolist() == pytest.approx([1.5, 0.5])
+
+
+BASE = pd.DataFrame({"city": ["a", "a", "b", "b"], "sector": ["m", "s", "m", "s"], "jobs": [1.0, 2.0, 3.0, 4.0]})
+
+
+@pytest.mark.parametrize(
+    ("df", "totals", "error", "message"),
+    [
+        (BASE.assign(jobs=[1, 2, -3, 4]), None, DomainError, "negative values.*b m"),
+        (BASE.assign(jobs=[0, 0, 3, 4]), None, DomainError, "no employment in any industry.*a"),
+        (BASE.assign(jobs=[0, 2, 0, 4]), None, DomainError, "national total of an industry is zero.*m"),
+        (BASE.assign(jobs=[1, np.nan, 3, 4]), None, MissingValueError, "a s"),
+        (BASE.assign(jobs=["1", "n.a.", "3", "4"]), None, DomainError, "text where a number"),
+        (BASE.assign(sector=["m", "m", "m", "s"]), None, KeyColumnError, "identify each row"),
+        (BASE, pd.Series({"m": 10}), KeyColumnError, "no national total.*s"),
+        (BASE, pd.Series({"m": 3.9, "s": 60}), DomainError, "together exceed the national total.*m"),
+    ],
+)
+def test_bad_employment_is_named(df, totals, error, message):
+    with pytest.raises(error, match=message):
+        location_quotient(df, **KEYS, totals=totals)
+
+
+@given(st.floats(0, 50), st.floats(0.001, 50))
+def test_index_is_symmetric_and_its_quality_is_a_share(a, b):
+    x, y = np.array([a]), np.array([b])
+    for form in ("quality", "quality_depth"):
+        assert coagglomeration(x, y, form=form)[0] == pytest.approx(coagglomeration(y, x, form=form)[0], rel=1e-12)
+    quality = coagglomeration(x, y, form="quality")[0]
+    assert 0 <= quality <= 1
+    assert coagglomeration(x, y)[0] - quality == pytest.approx(a + b, abs=1e-9)
+
+
+def test_index_by_hand():
+    one = np.array([1.0])
+    assert coagglomeration(one, one)[0] == 3
+    assert coagglomeration(one, one, form="quality")[0] == 1
+    assert coagglomeration(one, np.zeros(1), form="quality")[0] == 0
+
+
+def test_shipped_index_follows_from_the_shipped_quotients(shipped):
+    index = coagglomeration(shipped["lq_manufacturing"], shipped["lq_producer_services"])
+    # the file holds six decimals of each
+    np.testing.assert_allclose(index, shipped["coagglomeration"], atol=4e-6)
+
+
+def test_bad_quotients_are_named():
+    with pytest.raises(DomainError, match="both location quotients are zero"):
+        coagglomeration(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
+    with pytest.raises(DomainError, match="negative"):
+        coagglomeration(np.array([-1.0]), np.array([2.0]))
+    with pytest.raises(MissingValueError):
+        coagglomeration(np.array([np.nan]), np.array([2.0]))
+    with pytest.raises(KeyColumnError, match="different indices"):
+        coagglomeration(pd.Series([1.0]), pd.Series([1.0], index=[7]))
