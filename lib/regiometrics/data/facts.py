@@ -1,0 +1,166 @@
+"""Institutional facts: which cities form which cluster, and which sections count as producer services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pandas as pd
+
+from regiometrics.data.files import data_file
+from regiometrics.errors import RegionError
+
+SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "A": ("agriculture, forestry, animal husbandry, fishery", "农、林、牧、渔业"),
+        "B": ("mining", "采矿业"),
+        "C": ("manufacturing", "制造业"),
+        "D": ("electricity, heat, gas and water", "电力、热力、燃气及水生产和供应业"),
+        "E": ("construction", "建筑业"),
+        "F": ("wholesale and retail", "批发和零售业"),
+        "G": ("transport, storage and post", "交通运输、仓储和邮政业"),
+        "H": ("accommodation and catering", "住宿和餐饮业"),
+        "I": ("information transmission, software and information technology", "信息传输、软件和信息技术服务业"),
+        "J": ("finance", "金融业"),
+        "K": ("real estate", "房地产业"),
+        "L": ("leasing and business services", "租赁和商务服务业"),
+        "M": ("scientific research and technical services", "科学研究和技术服务业"),
+        "N": ("water, environment and public facilities", "水利、环境和公共设施管理业"),
+        "O": ("resident services and repair", "居民服务、修理和其他服务业"),
+        "P": ("education", "教育"),
+        "Q": ("health and social work", "卫生和社会工作"),
+        "R": ("culture, sports and entertainment", "文化、体育和娱乐业"),
+        "S": ("public administration and social organisations", "公共管理、社会保障和社会组织"),
+    }
+)
+"""The 19 sections of GB/T 4754-2011 with employment, letter to (English, Chinese) name."""
+
+MANUFACTURING = "C"
+
+_CLUSTER_NAMES = {
+    "beijing_tianjin_hebei": "Beijing-Tianjin-Hebei",
+    "yangtze_river_delta": "Yangtze River Delta",
+    "pearl_river_delta": "Pearl River Delta",
+    "middle_yangtze": "Middle Yangtze",
+    "chengdu_chongqing": "Chengdu-Chongqing",
+    "guanzhong_plain": "Guanzhong Plain",
+    "harbin_changchun": "Harbin-Changchun",
+    "central_plains": "Central Plains",
+}
+_PLANS = "prefecture_level == '1'"
+_DISJOINT = f"{_PLANS} and already_in_an_earlier_cluster == '0'"
+MEMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "sample": "cluster == p3_sample_cluster",
+        "plans": _PLANS,
+        "plans_disjoint": _DISJOINT,
+        "plans_whole": f"{_DISJOINT} and part_of_city_or_not_prefecture_city == '0'",
+        "plans_core": f"{_DISJOINT} and central_plains_core14 != '0'",
+    }
+)
+"""Memberships that the paper leaves open, name to selection of rows; `clusters` says what each means."""
+
+
+def clusters(chapter: str = "p3", *, members: str = "sample") -> pd.DataFrame:
+    """Cities of the eight clusters (城市群) of Chen and Wang, who print no list of members.
+
+    Parameters
+    ----------
+    chapter : str
+        ``"p3"``.
+    members : str
+        ``"sample"``: 138 cities in disjoint clusters, the membership under which the paper's tables are recomputed.
+        ``"plans"``: prefecture-level cities of the approved plans (13, 26, 9, 28, 16, 11, 10 and 29 in the order of the
+        rows); Xingtai, Handan and Yuncheng stand in two clusters.
+        ``"plans_disjoint"``: the same, Xingtai and Handan in Beijing-Tianjin-Hebei alone, Yuncheng in Guanzhong alone.
+        ``"plans_whole"``: of these, only cities that a plan takes in whole.
+        ``"plans_core"``: of ``"plans_disjoint"``, the Central Plains reduced to the core cities that their plan names.
+
+    Returns
+    -------
+    DataFrame
+        One row per cluster and city: ``cluster, cluster_en, cluster_zh, city, city_zh, adcode, province, province_zh``.
+        ``adcode`` is the code of GB/T 2260 as six characters.
+        ``city`` is the name in pinyin, with the province where two cities share it.
+
+    Raises
+    ------
+    RegionError
+        Another chapter or an unknown membership.
+
+    Examples
+    --------
+    >>> clusters().groupby("cluster", sort=False).size().tolist()
+    [10, 26, 9, 28, 16, 11, 10, 28]
+    """
+    _require_p3(chapter)
+    if members not in MEMBERS:
+        raise RegionError(f"no membership is called {members!r}", remedy=f"choose one of {', '.join(MEMBERS)}")
+    facts = pd.read_csv(data_file("facts", "clusters_p3_eight.csv"), dtype=str, keep_default_na=False)
+    shared = facts.groupby("city_pinyin")["adcode"].transform("nunique") > 1
+    tidy = facts.assign(
+        cluster_en=facts["cluster"].map(_CLUSTER_NAMES),
+        cluster_zh=facts["label_zh"],
+        city=facts["city_pinyin"].mask(shared, facts["city_pinyin"] + " (" + facts["province"] + ")"),
+        city_zh=facts["city_zh"].str.removesuffix("市"),
+    ).query(MEMBERS[members])
+    columns = ["cluster", "cluster_en", "cluster_zh", "city", "city_zh", "adcode", "province", "province_zh"]
+    return tidy[columns].reset_index(drop=True)
+
+
+def cluster_names(chapter: str = "p3") -> pd.DataFrame:
+    """Names of the clusters, ``cluster, cluster_en, cluster_zh``, in the order of the paper's table 2.
+
+    Examples
+    --------
+    >>> cluster_names().iloc[0].tolist()
+    ['beijing_tianjin_hebei', 'Beijing-Tianjin-Hebei', '京津冀']
+    """
+    names = clusters(chapter)[["cluster", "cluster_en", "cluster_zh"]]
+    return names.drop_duplicates(ignore_index=True)
+
+
+def producer_services(rule: str = "p3_recovered") -> tuple[str, ...]:
+    """Sections of GB/T 4754-2011 that a rule counts as producer services (生产性服务业), as letters of `SECTIONS`.
+
+    Parameters
+    ----------
+    rule : str
+        ``"p3_recovered"``: the four under which the tables of Chen and Wang are recomputed; they print no list,
+        and the four were found by search on cells of their table 1.
+        ``"p3_usual"`` and ``"p5_usual"``: the usual five of this literature. ``"p2"``: the six that Song and Li print.
+
+    Raises
+    ------
+    RegionError
+        An unknown rule.
+
+    Examples
+    --------
+    >>> producer_services("p3_recovered"), producer_services("p3_usual")
+    (('I', 'J', 'L', 'M'), ('G', 'I', 'J', 'L', 'M'))
+    """
+    facts = pd.read_csv(data_file("facts", "producer_services.csv"), dtype=str, keep_default_na=False)
+    rules = service_rules()
+    if rule not in rules:
+        raise RegionError(
+            f"no rule of producer services is called {rule!r}", remedy=f"choose one of {', '.join(rules)}"
+        )
+    return tuple(sorted(facts.loc[facts[rule] == "1", "gbt4754_2011_section"]))
+
+
+def service_rules() -> tuple[str, ...]:
+    """Names of the rules that `producer_services` knows.
+
+    Examples
+    --------
+    >>> service_rules()
+    ('p2', 'p3_usual', 'p3_recovered', 'p5_usual')
+    """
+    facts = pd.read_csv(data_file("facts", "producer_services.csv"), dtype=str, nrows=0)
+    return tuple(facts.columns[facts.columns.str.startswith("p")])
+
+
+def _require_p3(chapter: str) -> None:
+    if chapter != "p3":
+        raise RegionError(f"the clusters of chapter {chapter!r} are not in the project yet", remedy="ask for 'p3'")

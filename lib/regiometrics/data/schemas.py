@@ -1,0 +1,386 @@
+"""What a chapter expects of the reader's own files: columns, units, plausible ranges, and all problems in one report.
+
+Each table is a pandera schema. Columns of numbers declare their unit in ``metadata``; a value outside what the unit
+allows is reported, never converted. pandera's findings become the library's errors, with the keys of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaError, SchemaErrors
+
+from regiometrics.data.facts import SECTIONS
+from regiometrics.data.load import read_table, table_file
+from regiometrics.errors import (
+    DomainError,
+    KeyColumnError,
+    MissingValueError,
+    RegionError,
+    UnbalancedPanelError,
+    raise_problems,
+)
+from regiometrics.panel import Missing, numeric, require_balanced, require_columns
+
+FEWEST_PERSONS = 1_000
+"""A city-year with fewer persons in all 19 sections hints at another unit: yearbooks print 10,000 persons (万人)."""
+
+MOST_PERSONS = 100_000_000
+"""No city employs more: a city-year above hints at a unit multiplied twice."""
+
+LETTERS = list(SECTIONS)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a chapter: its name, its pandera schema, and whether a folder must hold it.
+
+    The key columns are ``schema.unique``; columns outside the schema are left alone and not used.
+    """
+
+    name: str
+    schema: pa.DataFrameSchema
+    required: bool = True
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that identify a row."""
+        return list(self.schema.unique or ())
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns that hold numbers."""
+        return [name for name, column in self.schema.columns.items() if "unit" in (column.metadata or {})]
+
+    def units(self) -> dict[str, str]:
+        """Unit of measure by column."""
+        return {name: cast(dict[str, str], self.schema.columns[name].metadata)["unit"] for name in self.numbers}
+
+
+Rule = tuple[type[RegionError], str, str]
+Found = list[tuple[str, RegionError]]
+
+_RULES: Mapping[str, Rule] = {
+    "code": (
+        KeyColumnError,
+        "no six-digit code of GB/T 2260",
+        "write the code, such as 110000 for Beijing, not the name",
+    ),
+    "year": (DomainError, "no year between 1949 and 2100", "write the year of the observation, such as 2004"),
+    "finite": (MissingValueError, "missing or infinite values", "correct the cell"),
+    "negative": (DomainError, "negative employment", "correct the cell; a section without employment is 0"),
+    "nobody": (DomainError, "no employment in all 19 sections", "fill the row in or leave the city-year out"),
+    "too_few": (
+        DomainError,
+        f"fewer than {FEWEST_PERSONS:,} persons in all 19 sections, which hints at another unit",
+        "give persons: multiply a table in 10,000 persons (万人) by 10,000",
+    ),
+    "too_many": (
+        DomainError,
+        f"more than {MOST_PERSONS:,} persons in all 19 sections, which hints at another unit",
+        "give persons: divide by what the table was multiplied with",
+    ),
+}
+
+
+def _persons(letter: str) -> pa.Column:
+    english, chinese = SECTIONS[letter]
+    checks = [pa.Check(np.isfinite, name="finite"), pa.Check(lambda values: values >= 0, name="negative")]
+    return pa.Column(float, checks, title=f"{english} ({chinese})", metadata={"unit": "persons"})
+
+
+def _year() -> pa.Column:
+    in_range = pa.Check(lambda years: years.between(1949, 2100) & (years % 1 == 0), name="year")
+    return pa.Column(float, in_range, title="year of the observation", metadata={"unit": "year"})
+
+
+def _city() -> pa.Column:
+    return pa.Column(str, pa.Check.str_matches(r"^\d{6}$", name="code"), title="code of GB/T 2260, six digits")
+
+
+def _all_sections(df: pd.DataFrame) -> pd.Series:
+    """Persons in all sections; missing where one of them is missing, so that only complete rows are judged."""
+    return df.reindex(columns=LETTERS).replace([np.inf, -np.inf], np.nan).sum(axis=1, min_count=len(LETTERS))
+
+
+EMPLOYMENT = Table(
+    "employment",
+    pa.DataFrameSchema(
+        {"city": _city(), "year": _year(), **{letter: _persons(letter) for letter in LETTERS}},
+        checks=[
+            pa.Check(lambda df: _all_sections(df) != 0, name="nobody"),
+            pa.Check(lambda df: ~_all_sections(df).between(0, FEWEST_PERSONS, inclusive="neither"), name="too_few"),
+            pa.Check(lambda df: ~(_all_sections(df) > MOST_PERSONS), name="too_many"),
+        ],
+        unique=["city", "year"],
+        title="year-end employment by the sections A to S of GB/T 4754-2011, one row per city and year",
+    ),
+)
+NATIONAL = Table(
+    "national",
+    pa.DataFrameSchema(
+        {"year": _year(), **{letter: _persons(letter) for letter in LETTERS}},
+        unique=["year"],
+        title="the same sections for the whole country, one row per year; without it the sum of the cities",
+    ),
+    required=False,
+)
+CITIES = Table(
+    "cities",
+    pa.DataFrameSchema(
+        {
+            "city": _city(),
+            "cluster": pa.Column(str, title="cluster that the city belongs to"),
+            "cluster_zh": pa.Column(str, title="Chinese name of the cluster", required=False, nullable=True),
+            "name": pa.Column(str, title="English name of the city", required=False, nullable=True),
+            "name_zh": pa.Column(str, title="Chinese name of the city", required=False, nullable=True),
+        },
+        unique=["city"],
+        title="the cities that are studied, one row per city; other cities of `employment` count to the country only",
+    ),
+)
+
+SCHEMAS: Mapping[str, tuple[Table, ...]] = MappingProxyType({"p3": (EMPLOYMENT, NATIONAL, CITIES)})
+"""Tables of a chapter's own-data folder."""
+
+
+def tables_of(chapter: str) -> tuple[Table, ...]:
+    """The tables that a chapter reads from a folder.
+
+    Examples
+    --------
+    >>> [table.name for table in tables_of("p3")]
+    ['employment', 'national', 'cities']
+    """
+    if chapter not in SCHEMAS:
+        raise RegionError(f"chapter {chapter!r} has no schema yet", remedy=f"choose one of {', '.join(SCHEMAS)}")
+    return SCHEMAS[chapter]
+
+
+def read_tables(
+    chapter: str, folder: str | Path, *, missing: Missing = "raise"
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """The checked tables of a chapter's folder.
+
+    Parameters
+    ----------
+    chapter : str
+        ``"p3"``.
+    folder : path
+        One file per table, see `regiometrics.data.load.read_table`.
+    missing : {"raise", "drop"}
+        ``"drop"`` goes on without absent city-years and rows that hold missing values, and says so in the notes.
+
+    Returns
+    -------
+    tables : dict of str to DataFrame
+        The columns of the schemas alone, with codes as text, years as int and numbers as float.
+    notes : tuple of str
+        One line per kind of row that is not there.
+
+    Raises
+    ------
+    RegionError
+        The problem, or `DataProblems` with all of them, see `problems`.
+    """
+    tables, found = _examine(chapter, folder)
+    tolerated = (MissingValueError, UnbalancedPanelError) if missing == "drop" else ()
+    raise_problems([error for _, error in found if not isinstance(error, tolerated)])
+    for table in tables_of(chapter):
+        if table.name in tables:
+            read = tables[table.name].replace([np.inf, -np.inf], np.nan).dropna(subset=table.numbers)
+            tables[table.name] = read.astype({"year": int} if "year" in read else {}).reset_index(drop=True)
+    return tables, tuple(str(error) for _, error in found)
+
+
+def problems(chapter: str, folder: str | Path) -> pd.DataFrame:
+    """Every problem of a chapter's folder, one row each.
+
+    Returns
+    -------
+    DataFrame
+        ``table, column, rows, keys, problem, remedy, error``: how many rows offend, their keys, the class of the error.
+        No row means that `read_tables` will accept the folder.
+
+    Raises
+    ------
+    RegionError
+        The folder does not exist, or the chapter has no schema.
+    """
+    _, found = _examine(chapter, folder)
+    rows = [(table, e.column or "", e.n_rows or 0, e.keys, e.problem, e.remedy, type(e).__name__) for table, e in found]
+    return pd.DataFrame(rows, columns=["table", "column", "rows", "keys", "problem", "remedy", "error"])
+
+
+def _examine(chapter: str, folder: str | Path) -> tuple[dict[str, pd.DataFrame], Found]:
+    tables: dict[str, pd.DataFrame] = {}
+    found: Found = []
+    for table in tables_of(chapter):
+        if not table.required and table_file(folder, table.name) is None:
+            continue
+        try:
+            read = read_table(folder, table.name)
+            require_columns(read, table.keys)
+        except RegionError as error:
+            found.append((table.name, _of_table(table.name, error)))
+            continue
+        tables[table.name], errors = check_table(table, read)
+        found += [(table.name, _of_table(table.name, error)) for error in errors]
+    return tables, found + [(name, _of_table(name, error)) for name, error in _ACROSS[chapter](tables)]
+
+
+def _of_table(name: str, error: RegionError) -> RegionError:
+    """The same error, with the name of the table in its text."""
+    return type(error)(
+        f"{error.problem} (table {name!r})",
+        column=error.column,
+        n_rows=error.n_rows,
+        keys=error.keys,
+        remedy=error.remedy,
+    )
+
+
+def check_table(table: Table, df: pd.DataFrame) -> tuple[pd.DataFrame, list[RegionError]]:
+    """The columns that a table's schema names, typed, and the problems of this table alone.
+
+    Parameters
+    ----------
+    table : Table
+        What is expected.
+    df : DataFrame
+        With the key columns of the table; it is not changed.
+
+    Returns
+    -------
+    df : DataFrame
+        Numbers as float, text that is no number as NaN.
+    problems : list of RegionError
+        One per column and kind.
+
+    Examples
+    --------
+    >>> cities = pd.DataFrame({"city": ["110000", "120000"], "cluster": ["capital", None]})
+    >>> for problem in check_table(CITIES, cities)[1]:
+    ...     print(problem)
+    column 'cluster': missing values (1 row: 120000). Remedy: fill the cells in; an empty cell is not a zero.
+    """
+    typed = df[[column for column in table.schema.columns if column in df]].reset_index(drop=True)
+    if typed.empty:
+        return typed, [KeyColumnError("the table has no rows", remedy="check the file")]
+    errors: list[RegionError] = []
+    try:
+        require_columns(df, [name for name, column in table.schema.columns.items() if column.required])
+    except KeyColumnError as error:
+        errors.append(error)
+    as_given = typed.copy()
+    for column in typed:
+        if column not in table.numbers:
+            typed[column] = typed[column].astype("str")
+            continue
+        try:
+            typed[column] = numeric(as_given, column, table.keys)
+        except DomainError as error:
+            errors.append(error)
+            typed[column] = pd.to_numeric(typed[column], errors="coerce").astype(float)
+    words = typed.isna() & as_given.notna()
+    try:
+        table.schema.validate(typed, lazy=True)
+    except SchemaErrors as lazy:
+        row_keys = _row_keys(typed, table.keys)
+        translated = (_translate(table, row_keys, words, e) for e in lazy.schema_errors)
+        errors += [error for error in translated if error is not None]
+    return typed, errors
+
+
+def _reason(error: SchemaError) -> str:
+    return error.reason_code.name if error.reason_code is not None else ""
+
+
+def _translate(table: Table, row_keys: Sequence[object], words: pd.DataFrame, error: SchemaError) -> RegionError | None:
+    """A finding of pandera as one of our errors; None where another error already says it."""
+    column = error.schema.name if isinstance(error.schema, pa.Column) else None
+    match _reason(error):
+        case "DUPLICATES":
+            rule: Rule = (
+                KeyColumnError,
+                f"key ({', '.join(table.keys)}) must identify each row",
+                "keep one row per key or add the rows up",
+            )
+        case "SERIES_CONTAINS_NULLS" if column in table.keys:
+            rule = (KeyColumnError, "a key may not be missing", "fill it in or leave the row out")
+        case "SERIES_CONTAINS_NULLS":
+            rule = (MissingValueError, "missing values", "fill the cells in; an empty cell is not a zero")
+        case "DATAFRAME_CHECK":
+            rule = _RULES[error.check.name]
+        case _:
+            return None
+    rows = sorted(set(error.failure_cases["index"]))
+    if column is not None:
+        rows = [row for row in rows if not words.loc[row, column]]
+    keys = dict.fromkeys(row_keys[row] for row in rows)
+    make, problem, remedy = rule
+    return make(problem, column=column, n_rows=len(rows), keys=keys, remedy=remedy) if rows else None
+
+
+def _row_keys(df: pd.DataFrame, keys: Sequence[str]) -> list[object]:
+    """Key of each row, years as int; where it is missing, the number of the row, counted from 1 below the header."""
+    columns = [[int(v) if isinstance(v, float) and v % 1 == 0 else v for v in df[key]] for key in keys]
+    gaps = df[list(keys)].isna().any(axis=1)
+    rows = enumerate(zip(gaps, zip(*columns, strict=True), strict=True), start=1)
+    return [f"row {row}" if gap else key if len(key) > 1 else key[0] for row, (gap, key) in rows]
+
+
+def _across_p3(tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Problems between the tables: cities without employment, absent city-years, the country below its cities."""
+    if "employment" not in tables:
+        return []
+    found: Found = []
+    employment = tables["employment"].dropna(subset=["city"]).query("1949 <= year <= 2100").astype({"year": int})
+    employment = employment.drop_duplicates(["city", "year"])
+    if "cities" in tables:
+        cities = tables["cities"]["city"].dropna()
+        unknown = cities[~cities.isin(employment["city"])]
+        if len(unknown):
+            error: RegionError = KeyColumnError(
+                "cities without any row of employment",
+                column="city",
+                keys=unknown,
+                remedy="add their rows to `employment`, or leave them out here",
+            )
+            found.append(("cities", error))
+    try:
+        require_balanced(employment, unit="city", time="year")
+    except UnbalancedPanelError as absent:
+        remedy = "add the rows, or pass missing='drop' to go on without these city-years"
+        found.append(("employment", UnbalancedPanelError(absent.problem, keys=absent.keys, remedy=remedy)))
+    if "national" in tables:
+        national = tables["national"].dropna(subset=["year"]).drop_duplicates("year").set_index("year")
+        years = sorted(set(employment["year"]) - set(national.index))
+        if years:
+            error = KeyColumnError(
+                "years of `employment` without a national row",
+                column="year",
+                keys=years,
+                remedy="add the rows, or leave the table out: the country is then the sum of its cities",
+            )
+            found.append(("national", error))
+        in_cities = _all_sections(employment).groupby(employment["year"]).sum()
+        small = _all_sections(national).reindex(in_cities.index) < 0.5 * in_cities
+        if small.any():
+            error = DomainError(
+                "the country employs less than half of what its cities do, which hints at another unit",
+                keys=in_cities.index[small],
+                remedy="give both tables in persons",
+            )
+            found.append(("national", error))
+    return found
+
+
+_ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {"p3": _across_p3}

