@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup book notebooks lint test bench lock clean
+.PHONY: help setup book notebooks lint test slow bench lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,11 +48,14 @@ test: lint book ## Style, types, the book, tests with doctests, and each noteboo
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --doctest-modules \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 600 lib tests notebooks
 
+slow: $(STAMP) ## The Monte Carlo checks that take minutes
+	$(BIN)/python -m pytest -q -n 2 -m slow tests
+
 bench: $(STAMP) ## Time the estimators
 	$(BIN)/python -m pytest -q -o addopts=--import-mode=importlib --benchmark-only tests/benchmarks
 
-lock: $(STAMP) ## Resolve requirements.lock anew from pyproject.toml
-	$(UV) pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock
+lock: $(STAMP) ## Bring requirements.lock in step with pyproject.toml
+	$(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean: ## Remove everything built; .venv stays
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

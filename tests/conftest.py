@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 
 settings.register_profile("project", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-# enough to fail once, without the search for the smallest example: for the planted defects
-settings.register_profile("planted", settings.get_profile("project"), max_examples=10, phases=[Phase.generate])
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,11 @@ def test_every_row_is_used_or_listed(values):
         assert sample.to_frame()["rows"].sum() == len(gone)
 
 
+def test_a_mistyped_option_is_refused():
+    with pytest.raises(DomainError, match="missing='drp' is not known.*'raise', 'drop'"):
+        complete(PANEL, ["y"], keys=["city", "year"], missing="drp")
+
+
 def test_missing_cells_of_a_panel_are_named():
     require_balanced(PANEL, unit="city", time="year")
     with pytest.raises(UnbalancedPanelError, match=r"1 row: b 1\)"):

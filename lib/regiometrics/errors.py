@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 KEYS_SHOWN = 5
 
@@ -110,3 +111,17 @@ def raise_problems(problems: Sequence[RegionError]) -> None:
         raise problems[0]
     if problems:
         raise DataProblems(problems)
+
+
+def require_choice(option: str, value: object, choices: object) -> None:
+    """Raise `DomainError` unless the value is one of a Literal's.
+
+    Examples
+    --------
+    >>> from typing import Literal
+    >>> require_choice("trend", "hac", Literal["hac", "ols"])
+    """
+    if value not in get_args(choices):
+        raise DomainError(
+            f"{option}={value!r} is not known", remedy=f"choose one of {', '.join(map(repr, get_args(choices)))}"
+        )

@@ -14,6 +14,7 @@ from regiometrics.errors import (
     KeyColumnError,
     MissingValueError,
     UnbalancedPanelError,
+    require_choice,
 )
 
 Missing = Literal["raise", "drop"]
@@ -143,6 +144,7 @@ def complete(
     >>> len(used), sample.dropped
     (1, (("missing 'y'", (('b', 1),)),))
     """
+    require_choice("missing", missing, Missing)
     require_keys(df, keys, unique=unique)
     used = df[named(*keys, *values)].copy()
     dropped: list[tuple[str, tuple[object, ...]]] = []

@@ -43,8 +43,11 @@ def long(values: np.ndarray, first_year: int = 2004) -> pd.DataFrame:
 
 
 def shuffled_and_renamed(df: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The same table with other names, in another order, under an index that means nothing."""
     names = rng.permutation(1000)[: df["city"].nunique()]
-    return df.assign(city=names[df["city"]]).sample(frac=1, random_state=int(rng.integers(2**31)))
+    return (
+        df.assign(city=names[df["city"]]).sample(frac=1, random_state=int(rng.integers(2**31))).set_axis([0] * len(df))
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -109,7 +112,7 @@ def test_exponential_decay_of_dispersion_is_a_straight_line_in_logs():
 
 
 @given(seeds, st.floats(1e-3, 1e3))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_sigma_ignores_the_unit_of_measure_names_and_row_order(seed, scale):
     rng = np.random.default_rng(seed)
     df = long(np.exp(rng.normal(0, 0.3, (8, 6))))
@@ -128,8 +131,8 @@ def sizes_of_the_trend_test(trend: str, n_times: int, replications: int) -> floa
 
 
 def test_constant_dispersion_has_no_trend():
-    assert 0.03 < sizes_of_the_trend_test("ols", 15, 1000) < 0.07
-    assert 0.09 < sizes_of_the_trend_test("hac", 15, 1000) < 0.16  # as the documentation says: 12 %
+    assert 0.03 < sizes_of_the_trend_test("ols", 15, 600) < 0.07
+    assert 0.09 < sizes_of_the_trend_test("hac", 15, 600) < 0.16  # as the documentation says: 12 %
 
 
 @pytest.mark.slow
@@ -190,7 +193,7 @@ def test_likelihood_ratio_is_the_ratio_of_likelihoods():
 def test_sizes_of_the_comparison_of_two_years():
     rng = np.random.default_rng(5)
     p = []
-    for _ in range(1200):
+    for _ in range(800):
         first = rng.normal(size=15)
         test = carree_klomp(first, 0.9 * first + np.sqrt(1 - 0.81) * rng.normal(size=15))
         p.append((test.p_ratio, test.p_likelihood_ratio, test.p_corrected))
@@ -369,11 +372,11 @@ def autoregressive(rng: np.random.Generator, n: int, n_times: int, rho: float) -
 
 
 def test_jackknife_errors_agree_with_leaving_out_units():
-    df = autoregressive(np.random.default_rng(13), 25, 13, 0.6)
+    df = autoregressive(np.random.default_rng(13), 16, 13, 0.6)
     result = beta_convergence(df, **KEYS, correct="hpj")
-    left_out = np.array([beta_convergence(df[df["city"] != c], **KEYS, correct="hpj").beta for c in range(25)])
-    by_units = np.sqrt(24 / 25 * ((left_out - left_out.mean()) ** 2).sum())
-    assert result.to_frame()["std_error"][0] == pytest.approx(by_units, rel=0.08)
+    left_out = np.array([beta_convergence(df[df["city"] != c], **KEYS, correct="hpj").beta for c in range(16)])
+    by_units = np.sqrt(15 / 16 * ((left_out - left_out.mean()) ** 2).sum())
+    assert result.to_frame()["std_error"][0] == pytest.approx(by_units, rel=0.12)
 
 
 def nickell(n: int, n_times: int, rho: float, replications: int) -> tuple[np.ndarray, np.ndarray]:
@@ -390,16 +393,16 @@ def nickell(n: int, n_times: int, rho: float, replications: int) -> tuple[np.nda
 
 
 def test_jackknife_removes_most_of_the_nickell_bias():
-    (plain, corrected), (plain_cover, cover) = nickell(60, 15, 0.6, 20)
-    assert plain < -0.08
-    assert abs(corrected) < 0.03
-    assert plain_cover < 0.2 < 0.75 < cover
+    (plain, corrected), _ = nickell(120, 15, 0.6, 8)
+    assert plain < -0.1
+    assert abs(corrected) < 0.04
 
 
 @pytest.mark.slow
 def test_jackknife_intervals_cover():
-    (_, corrected), (_, cover) = nickell(100, 20, 0.6, 300)
+    (_, corrected), (plain_cover, cover) = nickell(100, 20, 0.6, 300)
     assert abs(corrected) < 0.015
+    assert plain_cover < 0.2
     assert 0.9 < cover < 0.98
 
 
@@ -604,7 +607,7 @@ def test_newey_west_choice_equals_statsmodels():
 
 
 @given(seeds, st.floats(1e-3, 1e3))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_clubs_ignore_the_unit_of_measure_names_and_row_order(seed, scale):
     rng = np.random.default_rng(seed)
     df = long(random_walks(seed, n=9, n_times=16))
@@ -639,7 +642,7 @@ def share_of_right_answers(replications: int) -> float:
 
 
 def test_two_planted_limits_are_two_clubs():
-    assert share_of_right_answers(60) >= 0.95
+    assert share_of_right_answers(40) >= 0.95
 
 
 @pytest.mark.slow

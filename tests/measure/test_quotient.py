@@ -99,6 +99,8 @@ def test_shipped_index_follows_from_the_shipped_quotients(shipped):
 
 
 def test_bad_quotients_are_named():
+    with pytest.raises(DomainError, match="form='depth' is not known"):
+        coagglomeration(np.array([1.0]), np.array([1.0]), form="depth")
     with pytest.raises(DomainError, match="both location quotients are zero"):
         coagglomeration(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
     with pytest.raises(DomainError, match="negative"):

@@ -216,7 +216,9 @@ def test_pairs_stand_below_the_diagonal_and_changes_above():
     below, above = (image.get_array() for image in ax.images)
     assert below[2, 1] == 0.22 and above[1, 2] == 31.4 and below.mask[0].all() and above.mask[2].all()
     fixed = f.pair_heatmap(pairs, order=["pearl_river_delta", "central_plains", "guanzhong_plain"])
-    assert fixed.get_yticklabels()[0].get_text() == "Pearl River Delta" and len(fixed.images) == 1
+    assert [tick.get_text() for tick in fixed.get_yticklabels()] == ["Central Plains", "Guanzhong Plain"]
+    assert [tick.get_text() for tick in fixed.get_xticklabels()] == ["Pearl River Delta", "Central Plains"]
+    assert fixed.get_ylim() == (2.5, 0.5) and len(fixed.images) == 1
 
 
 def test_a_pair_may_stand_once_only():
@@ -269,6 +271,8 @@ def test_a_missing_number_is_hatched_and_an_unknown_code_an_error(cities):
     assert len(hatched.get_paths()) == 1 and hatched.get_hatch()
     with pytest.raises(KeyColumnError, match=r"codes without an outline \(1 row: 371200\)"):
         f.city_map(pd.Series({"371200": 2.0, "440300": 1.0}))
+    with pytest.raises(KeyColumnError, match="must identify each row"):
+        f.city_map(pd.concat([values, values.head(1)]))
 
 
 # ledger and audit -----------------------------------------------------------------------------------------------------
@@ -294,8 +298,21 @@ def test_printed_against_computed_shows_each_number_and_its_gap(ledger):
     assert to_hex(points["misprint (1)"].get_facecolor()[0]).upper() == VERDICT_MARKS["misprint"].colour
     gaps = [c.get_offsets()[0].tolist() for c in bottom.collections if c.get_label() == "close (1)"]
     assert gaps == [pytest.approx([0.072, -0.0005])]
-    bars = [bar.lines[2][0].get_segments()[0] for bar in bottom.containers]
-    assert [float(np.ptp(bar[:, 1])) for bar in bars] == pytest.approx([0.002, 0.002, 0.0])
+    [bars] = bottom.containers
+    assert [float(np.ptp(bar[:, 1])) for bar in bars.lines[2][0].get_segments()] == pytest.approx([0.002, 0.0, 0.002])
+
+
+def test_gaps_of_numbers_in_several_units_are_relative(ledger):
+    ledger["printed"] = [Decimal("2.5"), Decimal("0.1"), Decimal("40"), Decimal("1")]
+    ledger["computed"] = [2.525, 0.09, 40, np.nan]
+    top, bottom = f.printed_against_computed(ledger, relative=True)
+    assert (top.get_xscale(), top.get_yscale(), bottom.get_ylabel()) == ("log", "log", "Gap, %")
+    gaps = {c.get_label(): c.get_offsets()[0, 1] for c in bottom.collections if c.get_label()[0] != "_"}
+    assert gaps == pytest.approx({"reproduced (1)": 0, "close (1)": 1, "misprint (1)": -10})
+    with pytest.raises(DomainError, match="positive"):
+        f.printed_against_computed(ledger.assign(computed=-1.0), relative=True)
+    with pytest.raises(DomainError, match="no computed number"):
+        f.printed_against_computed(ledger.tail(1))
 
 
 def test_the_verdict_bar_is_as_long_as_its_counts():

@@ -220,13 +220,15 @@ def test_without_a_basis_nothing_is_attempted_for_a_reason():
     frame = ledger.compare("p4", "text", None, basis="none", reason="the tables are pictures")
     assert set(frame["verdict"]) == {"not attempted"}
     assert set(frame["reason"]) == {"the tables are pictures"}
+    own = ledger.compare("p3", 2, within_ginis(overall=0.1141), basis="none", reason="other data than the paper's")
+    assert set(own["verdict"]) == {"not attempted"}
+    assert own["computed"].isna().all()
 
 
 @pytest.mark.parametrize(
     ("computed", "basis", "reason", "error", "message"),
     [
-        (None, "none", None, RegionError, "for a reason"),
-        (within_ginis(overall=0.1), "none", "no data", RegionError, "nothing is computed"),
+        (None, "none", None, RegionError, "needs a reason"),
         (None, "real", None, RegionError, "needs computed numbers"),
         (None, "printed", "because", RegionError, "needs computed numbers"),
         (within_ginis(overall=0.1), "guessed", None, DomainError, "unknown basis 'guessed'"),

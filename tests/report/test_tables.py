@@ -86,6 +86,7 @@ def judged():
         (Decimal("0.140"), None, "0.140"),
         (Decimal("264428"), None, "264,428"),
         (2004, None, "2004"),
+        (Decimal("2004"), 0, "2004"),
         (np.int64(264428), None, "264,428"),
         (0.123456, None, "0.1235"),
         (np.float64(12345.678), 1, "12,345.7"),
@@ -169,7 +170,7 @@ def test_plain_rounds_floats_only_and_leaves_the_frame_alone():
     assert table.header == ("Time", "Group", "Gini", "Cities", "Share within", "Printed", "Balanced")
     assert [[cell.lines[0] for cell in row] for row in table.rows] == [
         ["2004", "Guanzhong Plain", "0.18", "11", "0.1148", "0.180", "yes"],
-        ["2005", "–", "–", "10", "1,234", "–", "no"],
+        ["2005", "–", "–", "10", "1234", "–", "no"],
     ]
     pd.testing.assert_frame_equal(frame, before)
     assert [cell.lines[0] for cell in plain(frame, digits=1, labels={}).rows[0]][1:3] == ["guanzhong_plain", "0.2"]
@@ -180,7 +181,7 @@ def test_a_verdict_column_shows_its_mark_and_any_other_word_as_it_is():
     assert [row[0] for row in Reader(table._repr_html_()).rows[1:]] == ["close", "close", "rounding", "open"]
     marked = plain(pd.DataFrame({"numbers": [1, 2], "verdict": ["not reproduced", "open"]}))
     assert Reader(marked._repr_html_()).rows[1:] == [["1", "✗ not reproduced"], ["2", "open"]]
-    assert dict(table.tally) == {"close": 2, "rounding": 1}
+    assert table.tally == {}
 
 
 def test_text_is_aligned_where_characters_are_wide():

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import statsmodels.api as sm
-from linearmodels.panel.data import PanelData
 from scipy import stats
 from statsmodels.tsa.filters.hp_filter import hpfilter
 
-from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RankError
+from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RankError, require_choice
 from regiometrics.measure.inequality import coefficient_of_variation
 from regiometrics.panel import Missing, Sample, complete, keys_of, named, numeric, require_keys, wide
 from regiometrics.result import Estimate, frozen_options
@@ -252,10 +251,11 @@ def sigma_convergence(
     >>> result.to_frame()[["group", "first", "last", "change"]].round(3).values.tolist()
     [['overall', 0.224, 0.037, -0.186]]
     """
-    _require_choice("trend", trend, Trend)
+    require_choice("trend", trend, Trend)
     keys = named(unit, time)
     require_keys(df, keys)
     used, sample = complete(df, [value], keys=named(unit, time, group), missing=missing, unique=False)
+    used = used.reset_index(drop=True)
     numeric(used, time, keys)
     if group is not None and used[group].astype(str).eq(OVERALL).any():
         raise KeyColumnError(
@@ -337,13 +337,6 @@ def _first_last(df: pd.DataFrame, *, unit: str, time: str, value: str, group: st
         last = rows[rows["time"] == times.transform("max")].drop(columns="time").rename(columns={"level": "last"})
         frames.append(first.merge(last, on=["group", "unit"]).sort_values("group", kind="stable"))
     return pd.concat(frames, ignore_index=True)
-
-
-def _require_choice(option: str, value: object, choices: object) -> None:
-    if value not in get_args(choices):
-        raise DomainError(
-            f"{option}={value!r} is not known", remedy=f"choose one of {', '.join(map(repr, get_args(choices)))}"
-        )
 
 
 def _inference(estimate: float, std_error: float, *, df: float, level: float) -> dict[str, float]:
@@ -462,7 +455,7 @@ def beta_convergence(
 
     Errors are clustered, with the factor :math:`\frac{G}{G-1}\frac{n-1}{n-k-a}`, where a counts the time effects and
     the constant but no unit effects, which are nested in the clusters; t has G - 1 degrees of freedom.
-    So do reghdfe and pyfixest. It equals the clustered errors of ``linearmodels.PanelOLS`` (``count_effects=False,
+    So do reghdfe and pyfixest. These are the clustered errors of ``linearmodels.PanelOLS`` (``count_effects=False,
     auto_df=False, group_debias=True``) times :math:`\sqrt{(n-k)/(n-k-a)}`.
 
     With unit effects :math:`\hat\beta` is biased downwards by about :math:`(2+\beta)/T` (Nickell 1981): even without
@@ -480,8 +473,8 @@ def beta_convergence(
     >>> round(result.beta, 3), round(result.half_life, 2)
     (-0.1, 6.58)
     """
-    _require_choice("effects", effects, Effects)
-    _require_choice("correct", correct, Correction)
+    require_choice("effects", effects, Effects)
+    require_choice("correct", correct, Correction)
     if correct == "hpj" and effects != "two-way":
         raise DomainError(
             "the half-panel jackknife corrects for unit effects, and there are none", remedy="use effects='two-way'"
@@ -553,6 +546,7 @@ def _growth(
     keys = named(unit, time)
     require_keys(df, keys)
     used, read = complete(df, [value, *controls], keys=named(unit, time, cluster), missing=missing, unique=False)
+    used = used.reset_index(drop=True)
     times = numeric(used, time, keys)
     if (used[value] <= 0).any():
         raise DomainError(
@@ -617,6 +611,20 @@ def _halves(growth: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield growth[growth["time"] >= times[cut]]
 
 
+def _without_effects(z: Floats, growth: pd.DataFrame, effects: Effects) -> Floats:
+    """Columns less what dummies of the periods, and of the units, explain; exact for unbalanced panels."""
+    if effects == "none":
+        return z
+    dummies = np.equal.outer(growth["time"].to_numpy(), growth["time"].unique()).astype(float)
+    if effects == "two-way":
+        unit, _ = growth["unit"].factorize()
+        both = np.hstack([z, dummies])
+        sums = np.zeros((unit.max() + 1, both.shape[1]))
+        np.add.at(sums, unit, both)
+        z, dummies = np.hsplit(both - (sums / np.bincount(unit)[:, None])[unit], [z.shape[1]])
+    return np.asarray(z - dummies @ np.linalg.lstsq(dummies.T @ dummies, dummies.T @ z, rcond=None)[0])
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
     estimate: Floats
@@ -626,12 +634,9 @@ class _Fit:
 
 def _absorb_and_fit(growth: pd.DataFrame, effects: Effects, terms: list[str]) -> _Fit:
     """Least squares after the effects are taken out of growth and regressors."""
-    columns = growth[["growth", *terms]]
-    centred = columns.to_numpy() - columns.to_numpy().mean(axis=0)
-    moved: Floats = centred
-    if effects != "none":
-        index = pd.MultiIndex.from_arrays([growth["unit"].factorize()[0], growth["time"]])
-        moved = PanelData(columns.set_axis(index)).demean("both" if effects == "two-way" else "time").values2d
+    columns = growth[["growth", *terms]].to_numpy()
+    centred = columns - columns.mean(axis=0)
+    moved = _without_effects(centred, growth, effects)
     y, x = moved[:, 0], moved[:, 1:]
     spread, whole = np.linalg.norm(x, axis=0), np.linalg.norm(centred[:, 1:], axis=0)
     absorbed = [term for term, left, all_ in zip(terms, spread, whole, strict=True) if not left > ABSORBED * all_]
@@ -641,7 +646,8 @@ def _absorb_and_fit(growth: pd.DataFrame, effects: Effects, terms: list[str]) ->
     inverse = np.linalg.inv(x.T @ x)
     estimate = inverse @ (x.T @ y)
     residual = y - x @ estimate
-    scores = pd.DataFrame((x * residual[:, None]) @ inverse, columns=terms).groupby(growth["cluster"].to_numpy()).sum()
+    scores = pd.DataFrame((x * residual[:, None]) @ inverse, columns=terms, index=growth.index)
+    scores = scores.groupby(growth["cluster"], observed=True).sum()
     total = float(y @ y)
     return _Fit(estimate, scores, 1 - float(residual @ residual) / total if total > 0 else np.nan)
 
@@ -1058,7 +1064,7 @@ def _transition_panel(
     missing: Missing,
 ) -> tuple[pd.DataFrame, _LogT, Sample]:
     """The balanced panel as units x times, smoothed if wanted, and the regression on its periods."""
-    _require_choice("hac", hac, LongRun)
+    require_choice("hac", hac, LongRun)
     keys = named(unit, time)
     used, sample = complete(df, [value], keys=keys, missing=missing)
     panel = wide(used, unit=unit, time=time, value=value)

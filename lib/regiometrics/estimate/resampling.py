@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RegionError
+from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RegionError, require_choice
 from regiometrics.measure.inequality import dagum
 from regiometrics.panel import Missing, Sample, complete, named, require_columns, require_keys
 from regiometrics.result import Estimate, frozen_options, readonly
@@ -175,7 +175,7 @@ def bootstrap(
     >>> result.to_frame()[["name", "estimate", "std_error"]].round(1).values.tolist()
     [['statistic', 8.0, 1.2]]
     """
-    _require_choice("interval", interval, Interval)
+    require_choice("interval", interval, Interval)
     units = _Units.of(df, unit, strata)
     estimate = _numbers(statistic(df))
     drawn = list(_resampled_units(units.strata, n_boot, seed))
@@ -297,8 +297,8 @@ def dagum_intervals(
     >>> frame["name"].tolist()[:4], round(float(frame["estimate"][0]), 3)
     (['gini', 'within', 'between_net', 'overlap'], 0.347)
     """
-    _require_choice("method", method, Method)
-    _require_choice("interval", interval, Interval)
+    require_choice("method", method, Method)
+    require_choice("interval", interval, Interval)
     keys = named(unit, time)
     require_keys(df, keys)
     used, sample = complete(df, [value], keys=named(unit, time, group), missing=missing, unique=False)
@@ -441,7 +441,7 @@ def permutation(
     >>> float(test["estimate"][0]), bool(test["p_value"][0] < 0.1)
     (10.0, True)
     """
-    _require_choice("alternative", alternative, Alternative)
+    require_choice("alternative", alternative, Alternative)
     moved = [shuffle] if isinstance(shuffle, str) else list(shuffle)
     require_columns(df, moved)
     require_keys(df, named(within, unit), unique=False)
@@ -527,13 +527,6 @@ def _require_constant(df: pd.DataFrame, column: str, unit: str) -> None:
             column=column,
             keys=moves.index[moves],
             remedy="assign each unit to one value",
-        )
-
-
-def _require_choice(option: str, value: object, choices: object) -> None:
-    if value not in get_args(choices):
-        raise DomainError(
-            f"{option}={value!r} is not known", remedy=f"choose one of {', '.join(map(repr, get_args(choices)))}"
         )
 
 

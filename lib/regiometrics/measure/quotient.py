@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
+from regiometrics.errors import DomainError, KeyColumnError, MissingValueError, require_choice
 from regiometrics.panel import complete, keys_of, named
 
 Form = Literal["quality_depth", "quality"]
@@ -120,6 +120,7 @@ def coagglomeration(lq_a: Vector, lq_b: Vector, *, form: Form = "quality_depth")
     >>> coagglomeration(np.array([1.0, 0.5]), np.array([1.0, 1.5])).tolist()
     [3.0, 2.5]
     """
+    require_choice("form", form, Form)
     if isinstance(lq_a, pd.Series) and isinstance(lq_b, pd.Series) and not lq_a.index.equals(lq_b.index):
         raise KeyColumnError("the two location quotients stand on different indices", remedy="align them first")
     a, b = np.asarray(lq_a, dtype=float), np.asarray(lq_b, dtype=float)

@@ -16,7 +16,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from cycler import cycler
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -25,11 +24,12 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_r
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.rcsetup import cycler
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from scipy.optimize import isotonic_regression
 
 from regiometrics.data import boundaries
-from regiometrics.errors import KeyColumnError
+from regiometrics.errors import DomainError, KeyColumnError
 from regiometrics.panel import named, numeric, require_columns, require_keys
 from regiometrics.report.tables import VERDICT_MARKS, group_labels
 
@@ -438,7 +438,7 @@ def pair_heatmap(
     >>> pairs = pd.DataFrame({"group_a": list("aab"), "group_b": list("bcc"), "gini": [0.1, 0.3, 0.2]})
     >>> ax = pair_heatmap(pairs)
     >>> [text.get_text() for text in ax.texts], [tick.get_text() for tick in ax.get_yticklabels()]
-    (['0.100', '0.200', '0.300'], ['b', 'a', 'c'])
+    (['0.100', '0.200', '0.300'], ['a', 'c'])
     >>> plt.close(ax.figure)
     """
     require_keys(pairs, [group_a, group_b])
@@ -457,8 +457,10 @@ def pair_heatmap(
         _fill_triangle(ax, above.where(lower.T).to_numpy(dtype=float), shades, "{:+.0f}", symmetric=True)
     words = _words(labels)
     shown = [words.get(str(name), str(name)) for name in names]
-    ax.set_xticks(range(len(names)), shown, rotation=38, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(names)), shown)
+    first, last = (1, len(names) - 1) if change is None else (0, len(names))  # the corners of one triangle are empty
+    ax.set_xticks(range(last), shown[:last], rotation=38, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(first, len(names)), shown[first:])
+    ax.set(xlim=(-0.5, last - 0.5), ylim=(len(names) - 0.5, first - 0.5))
     ax.tick_params(length=0, labelcolor=INK)
     ax.grid(False)
     ax.spines[:].set_visible(False)
@@ -501,7 +503,7 @@ def city_map(
     Raises
     ------
     KeyColumnError
-        A code that has no outline.
+        A code that has no outline, or stands twice.
 
     Examples
     --------
@@ -536,18 +538,25 @@ def city_map(
 
 
 @style()
-def printed_against_computed(ledger: pd.DataFrame) -> AxesArray:
+def printed_against_computed(ledger: pd.DataFrame, *, relative: bool = False) -> AxesArray:
     """Computed against printed numbers, and under it the gap between them, coloured by verdict.
 
     Parameters
     ----------
     ledger : DataFrame
-        Result of `regiometrics.report.ledger.compare` for numbers of one unit; rows without a computed number are left
-        out. Bars show the tolerance where one is stated.
+        Result of `regiometrics.report.ledger.compare`; rows without a computed number are left out. Bars show the
+        tolerance where one is stated.
+    relative : bool
+        Logarithmic axes, and the gap in percent of the printed number, for positive numbers of several units.
 
     Returns
     -------
     ndarray of Axes, shape (2,)
+
+    Raises
+    ------
+    DomainError
+        No computed number, or under ``relative=True`` one that is not positive.
 
     Examples
     --------
@@ -560,23 +569,34 @@ def printed_against_computed(ledger: pd.DataFrame) -> AxesArray:
     """
     require_columns(ledger, ["printed", "computed", "tolerance", "verdict"])
     rows = ledger[ledger["computed"].notna()]
-    printed, computed = rows["printed"].to_numpy(dtype=float), rows["computed"].to_numpy(dtype=float)
-    tolerance = rows["tolerance"].to_numpy(dtype=float)
+    if rows.empty:
+        raise DomainError("the ledger holds no computed number", remedy="compare a table with computed numbers first")
+    printed, computed, tolerance = (rows[c].to_numpy(dtype=float) for c in ("printed", "computed", "tolerance"))
+    if relative and min(printed.min(), computed.min()) <= 0:
+        raise DomainError("a relative gap needs positive numbers", remedy="leave the others out, or use relative=False")
+    unit = printed / 100 if relative else np.ones(len(printed))
     panels: AxesArray = plt.subplots(2, sharex=True, figsize=(WIDTH, 5.6), height_ratios=[2.2, 1])[1]
-    panels[0].axline((printed[0], printed[0]), slope=1, color=QUIET, lw=0.8, zorder=1)
+    ends = [printed.min(), printed.max()]
+    panels[0].plot(ends, ends, color=QUIET, lw=0.8, zorder=1)
     panels[1].axhline(0, color=QUIET, lw=0.8, zorder=1)
-    for verdict, mark in VERDICT_MARKS.items():
-        own = (rows["verdict"] == verdict).to_numpy()
-        if not own.any():
-            continue
-        bars = np.where(np.isnan(tolerance[own]), 0.0, tolerance[own])
-        for ax, y, centre in ((panels[0], computed, printed), (panels[1], computed - printed, 0 * printed)):
-            ax.errorbar(printed[own], centre[own], bars, fmt="none", ecolor="#B5B5B5", lw=0.9, capsize=1.6, zorder=2)
-            label = f"{verdict} ({own.sum()})"
-            ax.scatter(printed[own], y[own], 20, color=mark.colour, ec="white", lw=0.5, zorder=3, label=label)
+    bars = np.nan_to_num(tolerance)
+    for ax, y, centre, reach in (
+        (panels[0], computed, printed, bars),
+        (panels[1], (computed - printed) / unit, 0 * printed, bars / unit),
+    ):
+        ax.errorbar(printed, centre, reach, fmt="none", ecolor="#B5B5B5", lw=0.9, capsize=1.6, zorder=2)
+        for verdict, mark in VERDICT_MARKS.items():
+            if (own := (rows["verdict"] == verdict).to_numpy()).any():
+                label = f"{verdict} ({own.sum()})"
+                ax.scatter(printed[own], y[own], 20, color=mark.colour, ec="white", lw=0.5, zorder=3, label=label)
+    if relative:
+        panels[0].set(xscale="log", yscale="log")
+        for axis in (panels[1].xaxis, panels[0].yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("Computed")
     panels[0].legend(loc="upper left", handletextpad=0.2)
-    panels[1].set(xlabel="Printed", ylabel="Gap")
+    panels[1].set(xlabel="Printed", ylabel="Gap, %" if relative else "Gap")
     return panels
 
 
@@ -820,7 +840,7 @@ def _choice_matrix(ax: Axes, rows: pd.DataFrame, levels: Sequence[tuple[str, obj
         if first:
             name = choice.replace("_", " ")
             ax.text(0, at - 0.5, name, transform=ax.get_yaxis_transform(), size=8, color=INK, va="bottom")
-    ax.set_yticks(places, [str(level) for _, level in levels])
+    ax.set_yticks(places, [str(level).replace("_", " ") for _, level in levels])
     ax.tick_params(axis="both", length=0, labelbottom=False, labelsize=8.5)
     ax.set_ylim(places[-1] + 0.6, -0.75)
     ax.grid(False, axis="x")
@@ -857,9 +877,8 @@ def _panels(n: int, columns: int) -> AxesArray:
     """Axes of n small panels on common scales; places left over are empty."""
     columns = min(n, columns)
     height = -(-n // columns)
-    grid = plt.subplots(height, columns, sharex=True, sharey=True, figsize=(WIDTH, 0.6 + 1.55 * height), squeeze=False)[
-        1
-    ]
+    size = (WIDTH, 0.6 + 1.55 * height)
+    grid = plt.subplots(height, columns, sharex=True, sharey=True, figsize=size, squeeze=False)[1]
     for spare in grid.flat[n:]:
         spare.set_axis_off()
     for above in grid.flat[n - columns : n]:  # the lowest panel of each column
@@ -958,6 +977,7 @@ def _fill_triangle(ax: Axes, numbers: Floats, shades: Colormap, pattern: str, *,
 
 
 def _require_outlines(values: pd.Series, units: GeoDataFrame) -> None:
+    require_keys(values.rename_axis("adcode").reset_index(name="value"), ["adcode"])
     unknown = ~values.index.isin(units["adcode"])
     if unknown.any():
         raise KeyColumnError(

@@ -59,7 +59,7 @@ def compare(
         Tidy: the table's key columns and one or more of its value columns; further columns are not looked at.
         Keys match as text (2004 is ``"2004"``), a pair of clusters in either order; a missing value means not computed.
         An optional column ``relabelled`` names the header under which a row's numbers are right; empty: their own.
-        None where nothing is computed (basis simulated or none).
+        None where nothing is computed (basis simulated or none); not looked at under basis none.
     on : mapping or sequence of str, optional
         Key column of the table -> column of ``computed`` where names differ, such as ``{"year": "time"}``.
     basis : {"real", "printed", "simulated", "none"}
@@ -81,7 +81,7 @@ def compare(
     DomainError
         Text or infinity for a number; an unknown basis.
     RegionError
-        Basis none without a reason or with numbers; real or printed without numbers.
+        Basis none without a reason; real or printed without numbers.
 
     Notes
     -----
@@ -99,7 +99,10 @@ def compare(
     """
     printed = published.numbers(paper, table)
     _require_basis(basis, computed, reason)
-    frame = printed.assign(computed=np.nan) if computed is None else _matched(printed, computed, on)
+    if computed is not None and basis != "none":
+        frame = _matched(printed, computed, on)
+    else:
+        frame = printed.assign(computed=np.nan)
     tolerances, notes = _rules("tolerances.csv"), _rules("notes.csv")
     judged = basis in ("real", "printed") and paper in consistency.AUDITS
     proved = consistency.misprints(paper) if judged else {}
@@ -304,10 +307,8 @@ def _tally(frame: pd.DataFrame) -> dict[str, int]:
 def _require_basis(basis: str, computed: pd.DataFrame | None, reason: str | None) -> None:
     if basis not in _BASES:
         raise DomainError(f"unknown basis {basis!r}", remedy=f"choose one of {', '.join(map(repr, _BASES))}")
-    if basis == "none" and (computed is not None or not reason):
-        raise RegionError(
-            "basis 'none' means that nothing is computed, for a reason", remedy="pass computed=None and reason='...'"
-        )
+    if basis == "none" and not reason:
+        raise RegionError("basis 'none' needs a reason why nothing is compared", remedy="pass reason='...'")
     if computed is None and basis in ("real", "printed"):
         raise RegionError(
             f"basis {basis!r} needs computed numbers", remedy="pass them, or basis='none' with the reason"

@@ -126,13 +126,14 @@ def format_number(x: Any, digits: int | None = None) -> str:
     """
     if x is None or pd.isna(x):
         return MISSING
+    comma = "," if abs(x) >= 10_000 else ""  # a year has none
     if digits is not None:
-        return f"{x:,.{digits}f}"
+        return f"{x if round(x, digits) else 0:{comma}.{digits}f}"  # never -0
     if isinstance(x, Decimal):
-        return f"{x:,f}"
+        return f"{x:{comma}f}"
     if isinstance(x, int | np.integer):
-        return f"{x:,d}" if abs(int(x)) >= 10_000 else f"{x:d}"
-    return f"{float(x):,.4g}"
+        return f"{x:{comma}d}"
+    return f"{float(x):{comma}.4g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +325,6 @@ def plain(
         tuple(zip(*columns, strict=True)),
         "plain",
         caption,
-        tally=_tally(frame["verdict"]) if "verdict" in frame else {},
     )
 
 
