@@ -418,7 +418,7 @@ def test_the_look_is_the_books_and_stays_in_the_figure(series, parts):
     before = dict(mpl.rcParams)
     ax = f.lines_by_group(series, time="time", value="gini", group="group")
     assert dict(mpl.rcParams) == before
-    assert ax.figure.get_facecolor() == (1, 1, 1, 1) and ax.figure.dpi == 180 and ax.figure.get_figwidth() == f.WIDTH
+    assert ax.figure.get_facecolor() == (1, 1, 1, 1) and ax.figure.dpi == 150 and ax.figure.get_figwidth() == f.WIDTH
     with f.style():
         own = plt.subplots()[1]
     assert f.decomposition_areas(parts, ax=own) is own and len(own.collections) == 3

@@ -72,7 +72,7 @@ COMPONENT_COLOURS: Mapping[str, str] = MappingProxyType(
 STYLE: Mapping[str, Any] = MappingProxyType(
     {
         "figure.figsize": (WIDTH, 3.9),
-        "figure.dpi": 180,
+        "figure.dpi": 150,
         "figure.facecolor": "white",
         "figure.constrained_layout.use": True,
         "savefig.dpi": "figure",
