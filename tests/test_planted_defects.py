@@ -55,11 +55,7 @@ DEFECTS = {
         *(INEQUALITY, by_hand),
     ),
     "population shares forgotten in the within part": (
-        *(
-            inequality.dagum,
-            "within_cells.weight * within_cells.total /",
-            "within_cells.total * whole.weight[cell_period] /",
-        ),
+        *(inequality._Split.parts, "(groups.weight * groups.total) @", "groups.weight.sum() * groups.total @"),
         *(INEQUALITY, by_hand),
     ),
     "pooled Gini without the groups' own differences": (

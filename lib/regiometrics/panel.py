@@ -146,14 +146,13 @@ def complete(
     """
     require_choice("missing", missing, Missing)
     require_keys(df, keys, unique=unique)
-    used = df[named(*keys, *values)].copy()
+    used = df[named(*keys, *values)]  # a copy: what is written to it never reaches df
     dropped: list[tuple[str, tuple[object, ...]]] = []
     keep = np.ones(len(df), dtype=bool)
     for column in dict.fromkeys(values):
-        if column in keys:
-            numbers = numeric(df, column, keys)
-        else:
-            used[column] = numbers = numeric(df, column, keys)
+        numbers = numeric(df, column, keys)
+        if column not in keys and df[column].dtype != float:
+            used[column] = numbers
         bad = ~np.isfinite(numbers)
         if bad.any() and missing == "raise":
             raise MissingValueError(

@@ -5,6 +5,7 @@ Every sum of absolute differences is taken from sorted values: O(n log n) where 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,11 +70,10 @@ def gini(values: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, allow_n
         )
     if (w <= 0).any():
         raise DomainError("weights must be positive", n_rows=int((w <= 0).sum()), remedy="leave these units out")
-    cell = np.zeros(y.size, dtype=np.intp)
-    sums = _CellSums.of(y, w, cell, 1)
-    if sums.total[0] <= 0:
+    if w @ y <= 0:
         raise DomainError("the mean must be positive", remedy="the Gini coefficient is not defined for a mean of zero")
-    return float(sums.gini()[0])
+    order = np.argsort(y)
+    return _sorted_gini(y[order], w[order])
 
 
 def coefficient_of_variation(
@@ -256,29 +256,22 @@ def dagum(
     w = np.ones_like(y) if weights is None else used[weights].to_numpy(dtype=float)
     period, periods = _codes(used[time]) if time is not None else (np.zeros(len(y), dtype=np.intp), pd.Index([0]))
     member, names = _codes(used[group])
+    rows_of = np.split(_by_cell(np.arange(len(y)), period, len(periods)), np.cumsum(np.bincount(period))[:-1])
+    splits = [_Split.of(y[rows], w[rows], member[rows]) for rows in rows_of]
+    _require_positive_means(used, splits, rows_of, member, value, keys)
 
-    by_value = np.argsort(y)
-    cell, cells = _cells(period, member, len(names))
-    within_cells = _CellSums.of(y, w, cell, len(cells), by_value)
-    _require_positive_means(used, within_cells.total[cell] <= 0, value, keys)
-    cell_period = cells // len(names)
-    cell_mean = within_cells.mean()
-
-    whole = _CellSums.of(y, w, period, len(periods), by_value)
-    between = _CellSums.of(cell_mean, within_cells.weight, cell_period, len(periods)).gini()
-    shares = within_cells.weight * within_cells.total / (whole.weight * whole.total)[cell_period]
-    within = _sum_by(cell_period, shares * within_cells.gini(), len(periods))
-    decomposition = _decomposition(periods, whole.gini(), within, between)
-    groups = pd.DataFrame(
-        {
-            "time": periods[cell_period],
-            "group": names[cells % len(names)],
-            "n": np.bincount(cell, minlength=len(cells)),
-            "mean": cell_mean,
-            "gini": within_cells.gini(),
-        }
-    )
-    pairs = _pair_table(y, w, period, member, periods, names) if pairwise else None
+    label = np.repeat(np.arange(len(periods)), [len(split.present) for split in splits])
+    decomposition = _decomposition(periods, *np.array([split.parts() for split in splits]).T)
+    columns = {
+        name: np.concatenate([part[name] for part in map(_Split.columns, splits)])
+        for name in ("group", "n", "mean", "gini")
+    }
+    groups = pd.DataFrame({"time": periods[label], **columns, "group": names[columns["group"]]})
+    pairs = None
+    if pairwise:
+        tables = [_pair_table(y[rows], w[rows], member[rows], names) for rows in rows_of]
+        pairs = pd.concat(tables, ignore_index=True)
+        pairs.insert(0, "time", np.repeat(periods, [len(table) for table in tables]))
     if time is None:
         decomposition, groups = decomposition.drop(columns="time"), groups.drop(columns="time")
         pairs = None if pairs is None else pairs.drop(columns="time")
@@ -297,27 +290,61 @@ class _CellSums:
     differences: Floats
 
     @classmethod
-    def of(cls, y: Floats, w: Floats, cell: Codes, n_cells: int, by_value: Codes | None = None) -> _CellSums:
-        order = _by_cell(np.argsort(y) if by_value is None else by_value, cell, n_cells)
-        size = np.bincount(cell, minlength=n_cells)  # every cell holds a unit
+    def of(cls, y: Floats, w: Floats, size: Codes) -> _CellSums:
+        """From units sorted by cell and value; ``size`` counts the units of each cell, none of them empty."""
         start = np.cumsum(size) - size
-        y, w = y[order], w[order]
         cumulated = np.cumsum(w)
         weight = np.add.reduceat(w, start)
         # weight below minus weight above, inside the cell: 2 C_i - w_i - W with C_i counted from the cell's start
         balance = 2 * cumulated
         balance -= w
         balance -= np.repeat(2 * (cumulated[start] - w[start]) + weight, size)
-        y *= w
-        total = np.add.reduceat(y, start)
-        y *= balance
-        return cls(weight, total, 2 * np.add.reduceat(y, start))
+        wy = w * y
+        return cls(weight, np.add.reduceat(wy, start), 2 * np.add.reduceat(wy * balance, start))
 
     def mean(self) -> Floats:
         return self.total / self.weight
 
     def gini(self) -> Floats:
         return np.maximum(self.differences / (2 * self.weight * self.total), 0.0)
+
+
+def _sorted_gini(y: Floats, w: Floats) -> float:
+    """Gini coefficient of values in rising order: sum of w_i y_i (2 C_i - w_i - W) over W times the total."""
+    cumulated = np.cumsum(w)
+    wy = w * y
+    return max(float(wy @ (2 * cumulated - w - cumulated[-1]) / (cumulated[-1] * wy.sum())), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """One period: the sums of the groups that are present, and the Gini coefficient of all units together."""
+
+    present: Codes
+    size: Codes
+    groups: _CellSums
+    gini: float
+
+    @classmethod
+    def of(cls, y: Floats, w: Floats, member: Codes) -> _Split:
+        by_value = np.argsort(y)
+        by_group = _by_cell(by_value, member, int(member.max()) + 1)
+        size = np.bincount(member)
+        present = np.flatnonzero(size)
+        size = size[present]
+        groups = _CellSums.of(y[by_group], w[by_group], size)
+        return cls(present, size, groups, _sorted_gini(y[by_value], w[by_value]))
+
+    def parts(self) -> tuple[float, float, float]:
+        """Gini, within part and net between part, the Gini of the group means."""
+        groups, mean = self.groups, self.groups.mean()
+        order = np.argsort(mean)
+        within = (groups.weight * groups.total) @ groups.gini() / (groups.weight.sum() * groups.total.sum())
+        return self.gini, float(within), _sorted_gini(mean[order], groups.weight[order])
+
+    def columns(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The columns of the table of groups, groups by code."""
+        return {"group": self.present, "n": self.size, "mean": self.groups.mean(), "gini": self.groups.gini()}
 
 
 def _decomposition(periods: pd.Index, total: Floats, within: Floats, between: Floats) -> pd.DataFrame:
@@ -329,59 +356,55 @@ def _decomposition(periods: pd.Index, total: Floats, within: Floats, between: Fl
     return pd.DataFrame({"time": periods, "gini": total, **parts, **shares})
 
 
-def _pair_table(y: Floats, w: Floats, period: Codes, member: Codes, periods: pd.Index, names: pd.Index) -> pd.DataFrame:
-    """Pairs of groups of every period, from the double sums of absolute differences between groups."""
-    frames = []
-    for t, label in enumerate(periods):
-        here = period == t
-        present, code = np.unique(member[here], return_inverse=True)
-        sums = _between_sums(y[here], w[here], code.astype(np.intp), len(present))
-        weight = _sum_by(code, w[here], len(present))
-        total = _sum_by(code, w[here] * y[here], len(present))
-        b, a = np.tril_indices(len(present), -1)
-        mean_a, mean_b = total[a] / weight[a], total[b] / weight[b]
-        cross = weight[a] * weight[b] * (mean_a + mean_b)
-        pooled = (sums[a, a] + 2 * sums[a, b] + sums[b, b]) / (2 * (weight[a] + weight[b]) * (total[a] + total[b]))
-        spread = sums[a, b] / (weight[a] * weight[b])
-        distance = np.divide(np.abs(mean_a - mean_b), spread, out=np.zeros_like(spread), where=spread > 0)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "time": label,
-                    "group_a": names[present[a]],
-                    "group_b": names[present[b]],
-                    "gini": sums[a, b] / cross,
-                    "gini_pooled": pooled,
-                    "distance": np.minimum(distance, 1.0),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+def _pair_table(y: Floats, w: Floats, member: Codes, names: pd.Index) -> pd.DataFrame:
+    """Pairs of groups of one period, from the double sums of absolute differences between groups."""
+    present, code = np.unique(member, return_inverse=True)
+    sums = _between_sums(y, w, code.astype(np.intp), len(present))
+    weight, total = _sum_by(code, w, len(present)), _sum_by(code, w * y, len(present))
+    b, a = np.tril_indices(len(present), -1)
+    mean_a, mean_b = total[a] / weight[a], total[b] / weight[b]
+    spread = sums[a, b] / (weight[a] * weight[b])
+    pooled = (sums[a, a] + 2 * sums[a, b] + sums[b, b]) / (2 * (weight[a] + weight[b]) * (total[a] + total[b]))
+    distance = np.divide(np.abs(mean_a - mean_b), spread, out=np.zeros_like(spread), where=spread > 0)
+    return pd.DataFrame(
+        {
+            "group_a": names[present[a]],
+            "group_b": names[present[b]],
+            "gini": spread / (mean_a + mean_b),
+            "gini_pooled": pooled,
+            "distance": np.minimum(distance, 1.0),
+        }
+    )
 
 
 def _between_sums(y: Floats, w: Floats, member: Codes, k: int) -> Floats:
-    """Sums over i in a, r in b of w_i w_r |y_i - y_r| for all k x k pairs of groups.
+    r"""Sums over i in a, r in b of w_i w_r |y_i - y_r| for all k x k pairs of groups, shape (k, k).
 
-    At unit i in sorted order let C_b be the weight and P_b the weighted sum of group b up to there.
-    Then the sum over r in b is y_i (2 C_b - W_b) - 2 P_b + T_b; ties count zero on either side.
+    With C_b(i) the weight of group b up to unit i in the order of values, and W, T the sums of w and of w y,
+    A_ab = sum over i in a of w_i y_i C_b(i) gives 2 (A_ab + A_ba) - W_b T_a - W_a T_b.
+    On the diagonal C counts the unit itself, 2 sum w_i^2 y_i too much. Ties count zero on either side.
     """
-    order = _by_cell(np.argsort(y), member, k)
-    by_value = np.argsort(y[order], kind="stable")
-    place = np.empty_like(by_value)
-    place[by_value] = np.arange(y.size)
-    y_group, w_group, group = y[order], w[order], member[order]
-    starts = np.searchsorted(group, np.arange(k))
-    sums = np.empty((k, k))
+    by_value = np.argsort(y)
+    y, w, member = y[by_value], w[by_value], member[by_value]
+    by_group = np.argsort(member, kind="stable")
+    start = np.searchsorted(member[by_group], np.arange(k))
+    weighted = (w * y)[by_group, None]
+    a = np.empty((k, k))
     block = max(1, PAIR_BLOCK // y.size)
     for first in range(0, k, block):
-        columns = np.arange(first, min(first + block, k))
-        inside = (group[by_value][:, None] == columns) * w_group[by_value][:, None]
-        weight_below = np.cumsum(inside, axis=0)
-        inside *= y_group[by_value][:, None]
-        total_below = np.cumsum(inside, axis=0)
-        row = y_group[by_value][:, None] * (2 * weight_below - weight_below[-1]) - 2 * total_below + total_below[-1]
-        sums[:, columns] = np.add.reduceat(w_group[:, None] * row[place], starts, axis=0)
-    return np.maximum((sums + sums.T) / 2, 0.0)
+        last = min(first + block, k)
+        below = np.zeros((y.size, last - first))
+        rows = np.flatnonzero((member >= first) & (member < last))
+        below[rows, member[rows] - first] = w[rows]
+        np.cumsum(below, axis=0, out=below)
+        below = below[by_group]
+        below *= weighted
+        np.add.reduceat(below, start, axis=0, out=a[:, first:last])
+    weight, total = _sum_by(member, w, k), _sum_by(member, w * y, k)
+    crossed = np.outer(weight, total)
+    sums = 2 * (a + a.T) - crossed - crossed.T
+    sums[np.diag_indices(k)] -= 2 * _sum_by(member, w * w * y, k)
+    return np.maximum(sums, 0.0)
 
 
 def _checked(
@@ -415,7 +438,19 @@ def _checked(
     return used, sample
 
 
-def _require_positive_means(df: pd.DataFrame, bad: npt.NDArray[np.bool_], value: str, keys: list[str]) -> None:
+def _require_positive_means(
+    df: pd.DataFrame,
+    splits: Sequence[_Split],
+    rows_of: Sequence[Codes],
+    member: Codes,
+    value: str,
+    keys: list[str],
+) -> None:
+    zero = [split.present[split.groups.total <= 0] for split in splits]
+    bad = np.zeros(len(df), dtype=bool)
+    for rows, groups in zip(rows_of, zero, strict=True):
+        if groups.size:
+            bad[rows] = np.isin(member[rows], groups)
     if bad.any():
         raise DomainError(
             "the mean of a group is zero",
@@ -444,13 +479,6 @@ def _codes(column: pd.Series) -> tuple[Codes, pd.Index]:
         return np.asarray(column.cat.codes, dtype=np.intp), pd.Index(column.cat.categories)
     codes, labels = pd.factorize(column, sort=True)
     return np.asarray(codes, dtype=np.intp), pd.Index(labels)
-
-
-def _cells(period: Codes, member: Codes, n_groups: int) -> tuple[Codes, Codes]:
-    """Dense codes of the (period, group) cells that hold units, and period * n_groups + group of each."""
-    cell = period * n_groups + member
-    present = np.bincount(cell) > 0
-    return (np.cumsum(present) - 1)[cell], np.flatnonzero(present)
 
 
 def _vector(values: npt.ArrayLike, name: str) -> Floats:
