@@ -13,6 +13,7 @@ from regiometrics.errors import (
     DomainError,
     KeyColumnError,
     MissingValueError,
+    RegionError,
     UnbalancedPanelError,
     require_choice,
 )
@@ -57,6 +58,23 @@ def keys_of(df: pd.DataFrame, mask: np.ndarray | pd.Series, keys: Sequence[str])
     return list(rows.itertuples(index=False, name=None))
 
 
+def refuse(
+    error: type[RegionError],
+    problem: str,
+    *,
+    rows: np.ndarray | pd.Series,
+    of: pd.DataFrame,
+    keys: Sequence[str],
+    column: str,
+    remedy: str,
+) -> None:
+    """Raise ``error`` with the keys of the rows where ``rows`` holds, each named once; nothing where none does."""
+    bad = np.asarray(rows, dtype=bool)
+    if bad.any():
+        offending = dict.fromkeys(keys_of(of, bad, keys))
+        raise error(problem, column=column, n_rows=int(bad.sum()), keys=offending, remedy=remedy)
+
+
 def require_columns(df: pd.DataFrame, columns: Iterable[str]) -> None:
     """Raise `KeyColumnError` unless every column is there."""
     absent = [c for c in columns if c not in df.columns]
@@ -97,15 +115,16 @@ def numeric(df: pd.DataFrame, column: str, keys: Sequence[str]) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
         numbers = pd.to_numeric(values, errors="coerce")
         text = numbers.isna() & values.notna()
-        if text.any():
-            shown = ", ".join(repr(v) for v in values[text].unique()[:3])
-            raise DomainError(
-                f"text where a number is needed ({shown})",
-                column=column,
-                n_rows=int(text.sum()),
-                keys=keys_of(df, text, keys),
-                remedy="write numbers without units or separators, or leave the cell empty",
-            )
+        shown = ", ".join(repr(v) for v in values[text].unique()[:3])
+        refuse(
+            DomainError,
+            f"text where a number is needed ({shown})",
+            rows=text,
+            of=df,
+            keys=keys,
+            column=column,
+            remedy="write numbers without units or separators, or leave the cell empty",
+        )
         values = numbers
     return np.asarray(values, dtype=float)
 
@@ -154,12 +173,14 @@ def complete(
         if column not in keys and df[column].dtype != float:
             used[column] = numbers
         bad = ~np.isfinite(numbers)
-        if bad.any() and missing == "raise":
-            raise MissingValueError(
+        if missing == "raise":
+            refuse(
+                MissingValueError,
                 "missing or infinite values",
+                rows=bad,
+                of=df,
+                keys=keys,
                 column=column,
-                n_rows=int(bad.sum()),
-                keys=keys_of(df, bad, keys),
                 remedy="fill them in, or pass missing='drop' to leave these rows out and list them in .sample",
             )
         new = bad & keep

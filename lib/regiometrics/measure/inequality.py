@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from regiometrics.errors import DomainError, GroupSizeError, MissingValueError, RegionError
-from regiometrics.panel import Missing, Sample, complete, keys_of, named
+from regiometrics.panel import Missing, Sample, complete, named, refuse
 from regiometrics.result import Estimate, frozen_options
 
 Floats = npt.NDArray[np.float64]
@@ -423,18 +423,12 @@ def _checked(
     used, sample = complete(df, named(value, weights), keys=keys, missing=missing, unique=False)
     if used.empty:
         raise GroupSizeError("no row is left", column=value, remedy="check the selection of rows and missing values")
-    checks = [(value, used[value].to_numpy() < 0, "negative values")]
+    remedy = "the decomposition needs a non-negative measure and positive weights"
+    negative = used[value] < 0
+    refuse(DomainError, "negative values", rows=negative, of=used, keys=keys, column=value, remedy=remedy)
     if weights is not None:
-        checks.append((weights, used[weights].to_numpy() <= 0, "weights must be positive"))
-    for column, bad, problem in checks:
-        if bad.any():
-            raise DomainError(
-                problem,
-                column=column,
-                n_rows=int(bad.sum()),
-                keys=keys_of(used, bad, keys),
-                remedy="the decomposition needs a non-negative measure and positive weights",
-            )
+        idle = used[weights] <= 0
+        refuse(DomainError, "weights must be positive", rows=idle, of=used, keys=keys, column=weights, remedy=remedy)
     return used, sample
 
 
@@ -451,14 +445,8 @@ def _require_positive_means(
     for rows, groups in zip(rows_of, zero, strict=True):
         if groups.size:
             bad[rows] = np.isin(member[rows], groups)
-    if bad.any():
-        raise DomainError(
-            "the mean of a group is zero",
-            column=value,
-            n_rows=int(bad.sum()),
-            keys=keys_of(df, bad, keys),
-            remedy="leave these groups out: their Gini coefficient is not defined",
-        )
+    remedy = "leave these groups out: their Gini coefficient is not defined"
+    refuse(DomainError, "the mean of a group is zero", rows=bad, of=df, keys=keys, column=value, remedy=remedy)
 
 
 def _by_cell(by_value: Codes, cell: Codes, n_cells: int) -> Codes:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from regiometrics.errors import DomainError, KeyColumnError, MissingValueError, require_choice
-from regiometrics.panel import complete, keys_of, named
+from regiometrics.panel import complete, keys_of, named, refuse
 
 Form = Literal["quality_depth", "quality"]
 Vector = TypeVar("Vector", pd.Series, npt.NDArray[np.float64])
@@ -61,7 +61,8 @@ def location_quotient(
     """
     keys = named(time, unit, industry)
     used, _ = complete(df, [value], keys=keys)
-    _require_non_negative(used, value, keys)
+    remedy = "correct these cells: employment and output cannot be negative"
+    refuse(DomainError, "negative values", rows=used[value] < 0, of=used, keys=keys, column=value, remedy=remedy)
     by_industry, by_period = named(time, industry), named(time)
     in_unit = used.groupby(named(time, unit), observed=True)[value].transform("sum")
     _require_positive(used, in_unit, value, named(time, unit), "no employment in any industry")
@@ -72,15 +73,15 @@ def location_quotient(
     else:
         national = _national(totals, used, by_industry, value)
         in_industry = _at(national, used, by_industry)
-        exceeding = own_total > in_industry * (1 + 1e-9)
-        if exceeding.any():
-            raise DomainError(
-                "the units together exceed the national total",
-                column=value,
-                n_rows=int(exceeding.sum()),
-                keys=dict.fromkeys(keys_of(used, exceeding, by_industry)),
-                remedy="use totals in the same unit of measure and of the same or a wider area",
-            )
+        refuse(
+            DomainError,
+            "the units together exceed the national total",
+            rows=own_total > in_industry * (1 + 1e-9),
+            of=used,
+            keys=by_industry,
+            column=value,
+            remedy="use totals in the same unit of measure and of the same or a wider area",
+        )
         everything = used[time].map(national.groupby(level=0).sum()) if time is not None else national.sum()
     _require_positive(used, in_industry, value, by_industry, "the national total of an industry is zero")
     quotient = (used[value] / in_unit) / (in_industry / everything)
@@ -138,28 +139,9 @@ def coagglomeration(lq_a: Vector, lq_b: Vector, *, form: Form = "quality_depth")
     return pd.Series(value, index=lq_a.index, name="coagglomeration") if isinstance(lq_a, pd.Series) else value
 
 
-def _require_non_negative(df: pd.DataFrame, value: str, keys: list[str]) -> None:
-    negative = df[value] < 0
-    if negative.any():
-        raise DomainError(
-            "negative values",
-            column=value,
-            n_rows=int(negative.sum()),
-            keys=keys_of(df, negative, keys),
-            remedy="correct these cells: employment and output cannot be negative",
-        )
-
-
 def _require_positive(df: pd.DataFrame, total: pd.Series, value: str, keys: list[str], problem: str) -> None:
-    zero = total <= 0
-    if zero.any():
-        raise DomainError(
-            problem,
-            column=value,
-            n_rows=int(zero.sum()),
-            keys=dict.fromkeys(keys_of(df, zero, keys)),
-            remedy="leave these out: the quotient is not defined there",
-        )
+    remedy = "leave these out: the quotient is not defined there"
+    refuse(DomainError, problem, rows=total <= 0, of=df, keys=keys, column=value, remedy=remedy)
 
 
 def _national(totals: pd.Series, df: pd.DataFrame, keys: list[str], value: str) -> pd.Series:
