@@ -48,3 +48,9 @@ def test_lock_meets_pyproject(wanted):
 @pytest.mark.parametrize("name", ["uv.lock", "pylock.toml"])
 def test_locks_that_name_a_registry_are_not_kept(name):
     assert name in (ROOT / ".gitignore").read_text().split()
+
+
+@pytest.mark.parametrize("wanted", declared(), ids=lambda wanted: wanted.name)
+def test_each_dependency_has_its_reason(wanted):
+    reasons = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Dependencies")[2]
+    assert re.search(rf"(?<![\w-]){re.escape(wanted.name)}(?![\w-])", reasons), "write in CONTRIBUTING.md what it is for"
