@@ -53,4 +53,4 @@ def test_locks_that_name_a_registry_are_not_kept(name):
 @pytest.mark.parametrize("wanted", declared(), ids=lambda wanted: wanted.name)
 def test_each_dependency_has_its_reason(wanted):
     reasons = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Dependencies")[2]
-    assert re.search(rf"(?<![\w-]){re.escape(wanted.name)}(?![\w-])", reasons), "write in CONTRIBUTING.md what it is for"
+    assert re.search(rf"(?<![\w-]){re.escape(wanted.name)}(?![\w-])", reasons), "give its reason in CONTRIBUTING.md"
