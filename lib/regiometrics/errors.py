@@ -92,10 +92,6 @@ class RankError(RegionError):
     """Collinear regressors, or a singular matrix that the method may not repair."""
 
 
-class ConvergenceError(RegionError):
-    """An optimiser stopped without a certificate."""
-
-
 class DataProblems(RegionError):
     """Several problems found in one reading of the reader's files; ``problems`` holds each as its own error."""
 
