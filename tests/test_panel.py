@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regiometrics.errors import DomainError, KeyColumnError, MissingValueError, UnbalancedPanelError
-from regiometrics.panel import complete, numeric, require_balanced, require_keys, wide
+from regiometrics.panel import TwoWayEffects, complete, numeric, require_balanced, require_keys, wide
 
 PANEL = pd.DataFrame({"city": ["a", "a", "b", "b"], "year": [1, 2, 1, 2], "y": [1.0, 2.0, 3.0, 4.0]})
 
@@ -59,3 +59,20 @@ def test_wide_puts_units_in_rows_and_sorted_times_in_columns():
     matrix = wide(PANEL.iloc[::-1], unit="city", time="year", value="y")
     assert matrix.loc["b"].tolist() == [3, 4]
     assert list(matrix.columns) == [1, 2]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=20, unique=True),
+    st.booleans(),
+    st.integers(0, 10**6),
+)
+def test_two_way_effects_are_the_residuals_of_dummies(cells, weighted, seed):
+    df = pd.DataFrame(cells, columns=["city", "year"])
+    rng = np.random.default_rng(seed)
+    y, weights = rng.normal(size=(len(df), 2)), rng.uniform(0.5, 2, len(df)) if weighted else None
+    effects = TwoWayEffects.of(df, unit="city", time="year", weights=weights)
+    dummies = pd.get_dummies(df.astype(str)).to_numpy(dtype=float)
+    root = np.sqrt(effects.weights)[:, None]
+    beta = np.linalg.lstsq(root * dummies, root * y, rcond=None)[0]
+    np.testing.assert_allclose(effects.demean(y), y - dummies @ beta, atol=1e-10)
+    assert effects.rank == np.linalg.matrix_rank(dummies)

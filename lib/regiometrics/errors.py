@@ -92,6 +92,22 @@ class RankError(RegionError):
     """Collinear regressors, or a singular matrix that the method may not repair."""
 
 
+class NoControlsError(RegionError):
+    """Nothing to compare the treated with: no never- or not-yet-treated unit, no control on the common support."""
+
+
+class TreatmentPathError(RegionError):
+    """Treatment switches off, holds from the first period on, or reaches no unit."""
+
+
+class SeparationError(RegionError):
+    """The covariates predict treatment perfectly, so the propensity score does not exist."""
+
+
+class SampleMismatchError(RegionError):
+    """Equations that must share a sample do not."""
+
+
 class DataProblems(RegionError):
     """Several problems found in one reading of the reader's files; ``problems`` holds each as its own error."""
 

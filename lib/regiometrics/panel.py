@@ -210,3 +210,77 @@ def wide(df: pd.DataFrame, *, unit: str, time: str, value: str) -> pd.DataFrame:
     require_keys(df, [unit, time])
     require_balanced(df, unit=unit, time=time)
     return df.pivot(index=unit, columns=time, values=value).sort_index(axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoWayEffects:
+    """Unit and time effects of a panel, and the exact projection off them, balanced or not.
+
+    Attributes
+    ----------
+    unit, time : ndarray of int, shape (rows,)
+        Positions of each row in ``units`` and ``times``.
+    units, times : Index
+        Distinct keys, sorted.
+    weights : ndarray, shape (rows,)
+        Positive weights; ones when none were given.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"city": ["a", "a", "b", "b"], "year": [1, 2, 1, 2], "y": [1.0, 2.0, 3.0, 8.0]})
+    >>> effects = TwoWayEffects.of(df, unit="city", time="year")
+    >>> effects.demean(df["y"].to_numpy()).round(9).tolist(), effects.rank
+    ([1.0, -1.0, -1.0, 1.0], 3)
+    """
+
+    unit: np.ndarray
+    time: np.ndarray
+    units: pd.Index
+    times: pd.Index
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, df: pd.DataFrame, *, unit: str, time: str, weights: np.ndarray | None = None) -> TwoWayEffects:
+        """The effects of a table with one row per (unit, time)."""
+        at_unit, units = pd.factorize(df[unit], sort=True)
+        at_time, times = pd.factorize(df[time], sort=True)
+        mass = np.ones(len(df)) if weights is None else np.asarray(weights, dtype=float)
+        return cls(at_unit, at_time, pd.Index(units), pd.Index(times), mass)
+
+    @property
+    def rank(self) -> int:
+        """Number of independent effects: units plus times minus the connected parts of the panel."""
+        return len(self.units) + int(np.linalg.matrix_rank(self._time_gram(), hermitian=True))
+
+    def demean(self, columns: np.ndarray) -> np.ndarray:
+        """Residuals of each column, shape (rows, k), after weighted regression on all unit and time effects.
+
+        Unit means go first; the time effects then solve a system of the size of the number of periods, so the answer is
+        exact for unbalanced panels too and no iteration is needed.
+        """
+        columns = np.asarray(columns, dtype=float)
+        flat = columns.reshape(len(columns), -1)
+        mass = self._table().sum(axis=1)
+        within = flat - (self._sums(flat * self.weights[:, None], self.unit, len(mass)) / mass[:, None])[self.unit]
+        totals = self._sums(within * self.weights[:, None], self.time, len(self.times))
+        shift = np.linalg.pinv(self._time_gram(), hermitian=True) @ totals
+        unit_shift = (self._table() @ shift) / mass[:, None]
+        result: np.ndarray = within - shift[self.time] + unit_shift[self.unit]
+        return result.reshape(columns.shape)
+
+    def _table(self) -> np.ndarray:
+        """Weight by unit and time."""
+        table = np.zeros((len(self.units), len(self.times)))
+        np.add.at(table, (self.unit, self.time), self.weights)
+        return table
+
+    def _time_gram(self) -> np.ndarray:
+        table = self._table()
+        gram: np.ndarray = np.diag(table.sum(axis=0)) - (table / table.sum(axis=1, keepdims=True)).T @ table
+        return gram
+
+    @staticmethod
+    def _sums(columns: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:
+        sums = np.zeros((n, columns.shape[1]))
+        np.add.at(sums, at, columns)
+        return sums
