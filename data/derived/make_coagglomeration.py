@@ -55,7 +55,7 @@ COLUMNS = {
 }
 
 
-def read_workbook(path: Path) -> pd.DataFrame:
+def read_workbook(path: Path, years: tuple[int, int] = YEARS) -> pd.DataFrame:
     """Persons by city, year and section, with the printed total.
 
     A section left blank in a row that has others is 0. City-years without any employment by section are left out.
@@ -66,7 +66,7 @@ def read_workbook(path: Path) -> pd.DataFrame:
         raise SystemExit(f"{path.name} is another file than the series was made from (sha256 {digest})")
     raw = pd.read_excel(path, sheet_name=SHEET)
     named = raw.rename(columns={f"{name}从业人员数(万人)": letter for name, letter in COLUMNS.items()})
-    rows = named[named[YEAR].between(*YEARS) & (named[list(SECTIONS)].sum(axis=1) > 0)]
+    rows = named[named[YEAR].between(*years) & (named[list(SECTIONS)].sum(axis=1) > 0)]
     persons = (rows[[*SECTIONS, TOTAL]] * PERSONS).round()
     keys = pd.DataFrame({"city": rows[CODE].astype(int).astype("str"), "year": rows[YEAR].astype(int)})
     table = keys.join(persons[list(SECTIONS)].fillna(0)).join(persons[TOTAL].rename("printed_total"))
