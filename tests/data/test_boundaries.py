@@ -4,8 +4,9 @@ import sys
 import pandas as pd
 import pytest
 
-from regiometrics.data.boundaries import ALBERS_CHINA, outlines, prefectures
+from regiometrics.data.boundaries import ALBERS_CHINA, counties, outlines, prefectures
 from regiometrics.data.files import data_file
+from regiometrics.errors import DomainError
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,42 @@ def test_outlines_keep_area_and_neighbours_and_lose_points(units):
     assert light.count_coordinates().sum() < full.count_coordinates().sum() / 4
     foshan, guangzhou = (light.set_index("adcode").loc[c, "geometry"] for c in ("440600", "440100"))
     assert foshan.intersection(guangzhou).area < 1e-6 and foshan.intersection(guangzhou).length > 1e4
+
+
+@pytest.fixture(scope="module")
+def county_units():
+    return counties()
+
+
+def test_one_valid_polygon_row_per_county_sorted(county_units):
+    assert county_units.columns.to_list() == ["adcode", "name_zh", "prefecture", "geometry"]
+    assert len(county_units) == 2891 and county_units["adcode"].is_unique
+    assert county_units["adcode"].is_monotonic_increasing and county_units["adcode"].str.fullmatch(r"\d{6}").all()
+    assert county_units.crs.to_epsg() == 4490
+    assert county_units.is_valid.all() and set(county_units.geom_type) == {"Polygon", "MultiPolygon"}
+
+
+def test_every_county_lies_in_its_prefecture_and_every_prefecture_has_one(county_units, units):
+    assert set(county_units["prefecture"]) == set(units["adcode"])
+    holders = units.set_index("adcode").geometry.reindex(county_units["prefecture"])
+    inside = county_units.representative_point().within(holders, align=False)
+    assert inside.all()
+
+
+def test_outlines_of_counties_keep_area_and_lose_points(county_units):
+    light = outlines(level="county")
+    assert light["adcode"].equals(county_units["adcode"]) and light.is_valid.all() and not light.is_empty.any()
+    assert light.area.sum() == pytest.approx(county_units.to_crs(ALBERS_CHINA).area.sum(), rel=1e-3)
+    assert light.count_coordinates().sum() < county_units.count_coordinates().sum() / 4
+    with pytest.raises(DomainError, match="choose one of 'prefecture', 'county'"):
+        outlines(level="town")
+
+
+def test_counties_directly_under_a_province_stand_for_themselves(county_units):
+    direct = county_units[county_units["adcode"].str.fullmatch(r"(?:41|42|46|65)90\d\d")]
+    assert len(direct) == 32 and direct["prefecture"].equals(direct["adcode"])
+    others = county_units[county_units["prefecture"] == county_units["adcode"]].drop(direct.index)
+    assert len(others) == 8 and others["prefecture"].isin(["441900", "442000", "820000"]).sum() == 3
 
 
 def test_the_caller_may_change_the_frame(units):

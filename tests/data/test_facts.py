@@ -3,13 +3,19 @@
 import pandas as pd
 import pytest
 
+from regiometrics.data.boundaries import prefectures
 from regiometrics.data.facts import (
     MEMBERS,
     SECTIONS,
     cluster_names,
     clusters,
+    five_clusters,
+    old_base_areas,
     producer_services,
+    regional_policies,
+    resource_cities,
     service_rules,
+    transfer_zones,
 )
 from regiometrics.data.files import data_file
 from regiometrics.data.published import table
@@ -94,3 +100,77 @@ def test_letters_and_names_of_the_sections_agree_with_the_facts():
 def test_unknown_names_are_answered_with_the_known_ones(ask, known):
     with pytest.raises(RegionError, match=known):
         ask()
+
+
+# cities of p5 ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_treated_cities_give_the_printed_moments_of_the_policy():
+    cities = transfer_zones(treated_only=True)
+    assert len(cities) == 28 and cities["treated"].all() and cities["adcode"].is_unique
+    assert cities.groupby("adoption").size().to_dict() == {2010: 13, 2011: 5, 2012: 4, 2013: 4, 2014: 2}
+    treated_years = (2022 - cities["adoption"] + 1).sum()
+    policy = pd.Series([1] * treated_years + [0] * (274 * 20 - treated_years))
+    printed = table("p5", 2).set_index("variable").loc["policy"]
+    assert treated_years == 331 and len(policy) == int(printed["n_obs"])
+    assert (f"{policy.mean():.4f}", f"{policy.std():.4f}") == (str(printed["mean"]), str(printed["std_dev"]))
+
+
+def test_the_zones_by_date_and_the_cities_that_p5_leaves_out():
+    zones = transfer_zones()
+    assert zones["zone"].nunique() == 12 and zones["adoption"].is_monotonic_increasing
+    assert zones["adoption"].dtype == int and zones["treated"].dtype == bool
+    left_out = zones[~zones["treated"]]
+    assert set(left_out.loc[left_out["adoption"] < 2018, "city"]) == {"Chongqing", "Xiantao", "Qianjiang", "Tianmen"}
+    assert (zones.loc[zones["treated"], "adoption"] < 2018).all()
+    assert zones.loc[zones["confidence"] == "low", "city"].tolist() == ["Siping", "Liaoyuan"]
+    hefei = zones.set_index("adcode").loc["340100"]
+    assert hefei[["city", "city_zh", "zone_zh", "adoption"]].tolist() == ["Hefei", "合肥", "皖江城市带", 2010]
+
+
+def test_the_groups_of_table_6_have_the_printed_size_or_the_stated_gap():
+    columns = table("p5", 6).query("term == 'n_obs'").set_index("column_label")["value"].astype(int) / 20
+    candidates = {
+        "in_five_clusters": five_clusters()["candidate"].sum(),
+        "resource_based": resource_cities()["candidate"].sum(),
+        "in_five_old_revolutionary_areas": old_base_areas()["candidate"].sum(),
+    }
+    assert {name: n - columns[name] for name, n in candidates.items()} == {
+        "in_five_clusters": 0,
+        "resource_based": 6,
+        "in_five_old_revolutionary_areas": 2,
+    }
+
+
+def test_counts_of_the_plans():
+    clusters_ = five_clusters()
+    assert clusters_.groupby("cluster_zh").size().to_dict() == {
+        "京津冀": 13,
+        "长三角": 41,
+        "珠三角": 15,
+        "长江中游": 28,
+        "成渝": 16,
+    }
+    assert clusters_.loc[~clusters_["candidate"], "city"].tolist() == ["Chongqing"]
+    assert (clusters_["candidate"] & (clusters_["confidence"] != "low")).sum() == 106
+    stages = resource_cities().groupby("stage_zh").size()
+    assert stages.to_dict() == {"成长型": 20, "成熟型": 66, "衰退型": 24, "再生型": 16}
+
+
+@pytest.mark.parametrize("cities", [transfer_zones, five_clusters, resource_cities, old_base_areas])
+def test_each_city_stands_once_with_code_and_name(cities):
+    tidy, outlined = cities(), prefectures().set_index("adcode")["name_zh"].str.removesuffix("市")
+    assert tidy.columns[:3].tolist() == ["adcode", "city", "city_zh"]
+    assert tidy["adcode"].is_unique and tidy["city"].is_unique
+    assert not tidy.isna().to_numpy().any() and not (tidy == "").to_numpy().any()
+    assert set(tidy["confidence"]) <= {"high", "medium", "low"}
+    held = tidy[tidy["adcode"] != "371200"]  # Laiwu, dissolved in 2019, has no outline
+    assert outlined.reindex(held["adcode"]).tolist() == held["city_zh"].tolist()
+
+
+def test_the_regional_policies_of_table_5_reach_their_provinces():
+    policies = regional_policies().set_index("policy")
+    assert policies["start"].tolist() == [2004, 2014, 2014, 2019]
+    belt = policies.loc["yangtze_belt", "prefixes"]
+    assert "340100".startswith(belt) and not "440100".startswith(belt)
+    assert len(policies.loc["greater_bay_area", "prefixes"]) == 9

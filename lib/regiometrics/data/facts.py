@@ -1,4 +1,4 @@
-"""Institutional facts: which cities form which cluster, and which sections count as producer services."""
+"""Institutional facts: cities by cluster, transfer zone and kind, and sections that count as producer services."""
 
 from __future__ import annotations
 
@@ -96,14 +96,10 @@ def clusters(chapter: str = "p3", *, members: str = "sample") -> pd.DataFrame:
     _require_p3(chapter)
     if members not in MEMBERS:
         raise RegionError(f"no membership is called {members!r}", remedy=f"choose one of {', '.join(MEMBERS)}")
-    facts = pd.read_csv(data_file("facts", "clusters_p3_eight.csv"), dtype=str, keep_default_na=False)
-    shared = facts.groupby("city_pinyin")["adcode"].transform("nunique") > 1
-    tidy = facts.assign(
-        cluster_en=facts["cluster"].map(_CLUSTER_NAMES),
-        cluster_zh=facts["label_zh"],
-        city=facts["city_pinyin"].mask(shared, facts["city_pinyin"] + " (" + facts["province"] + ")"),
-        city_zh=facts["city_zh"].str.removesuffix("市"),
-    ).query(MEMBERS[members])
+    facts = _cities("clusters_p3_eight.csv")
+    tidy = facts.assign(cluster_en=facts["cluster"].map(_CLUSTER_NAMES), cluster_zh=facts["label_zh"]).query(
+        MEMBERS[members]
+    )
     columns = ["cluster", "cluster_en", "cluster_zh", "city", "city_zh", "adcode", "province", "province_zh"]
     return tidy[columns].reset_index(drop=True)
 
@@ -118,6 +114,130 @@ def cluster_names(chapter: str = "p3") -> pd.DataFrame:
     """
     names = clusters(chapter)[["cluster", "cluster_en", "cluster_zh"]]
     return names.drop_duplicates(ignore_index=True)
+
+
+def transfer_zones(*, treated_only: bool = False) -> pd.DataFrame:
+    """Cities of the national demonstration zones for industrial transfer (国家级承接产业转移示范区), the policy of p5.
+
+    Parameters
+    ----------
+    treated_only : bool
+        Only the 28 cities that p5 treats; it leaves out the others as too recent, for want of data, or, in Chongqing,
+        because the zone is one of counties.
+
+    Returns
+    -------
+    DataFrame
+        One row per city, zones by date: ``adcode, city, city_zh, zone, zone_zh, adoption`` (year of the approval, int),
+        ``treated`` (bool, in p5), ``confidence`` (``"high"``, ``"medium"``, ``"low"``).
+
+    Notes
+    -----
+    The paper names the zones, and no list of its 28 cities. The list was compiled without the documents at hand. It
+    agrees with the printed moments of the policy dummy, as another list with the same cohort sizes would.
+
+    Examples
+    --------
+    >>> transfer_zones(treated_only=True).groupby("adoption").size().to_dict()
+    {2010: 13, 2011: 5, 2012: 4, 2013: 4, 2014: 2}
+    """
+    facts = _cities("transfer_zones.csv")
+    tidy = facts.assign(
+        zone_zh=facts["zone_label_zh"],
+        adoption=facts["approval_year"].astype(int),
+        treated=facts["treated_in_p5"] == "1",
+    )[["adcode", "city", "city_zh", "zone", "zone_zh", "adoption", "treated", "confidence"]]
+    return tidy[tidy["treated"]].reset_index(drop=True) if treated_only else tidy
+
+
+def five_clusters() -> pd.DataFrame:
+    """Cities of the five clusters (五大城市群) by which p5 divides its sample; the paper prints no list.
+
+    Returns
+    -------
+    DataFrame
+        One row per city: ``adcode, city, city_zh, cluster, cluster_en, cluster_zh, candidate, confidence``.
+        ``candidate`` (bool) marks the 112 cities that p5 can have, as many as it has (2,240 observations in 20 years).
+        The six of low confidence, around the Pearl delta, are there because without them the count is 106.
+
+    Examples
+    --------
+    >>> five_clusters().query("candidate").groupby("cluster_en", sort=False).size().tolist()
+    [13, 41, 15, 28, 15]
+    """
+    facts = _cities("clusters_p5_five.csv")
+    tidy = facts.assign(
+        cluster_en=facts["cluster"].map(_CLUSTER_NAMES),
+        cluster_zh=facts["label_zh"],
+        candidate=facts["in_sample_candidate"] == "1",
+    )
+    return tidy[["adcode", "city", "city_zh", "cluster", "cluster_en", "cluster_zh", "candidate", "confidence"]]
+
+
+def resource_cities() -> pd.DataFrame:
+    """Resource-based prefectures (资源型城市) of the national plan of 2013, by which p5 divides its sample.
+
+    Returns
+    -------
+    DataFrame
+        126 rows: ``adcode, city, city_zh, stage, stage_zh, candidate, confidence``.
+        ``stage`` is growing, mature, declining or regenerating.
+        ``candidate`` (bool) marks 114 prefecture-level cities; p5 has 108 (2,160 observations in 20 years), so that six
+        more must lack data there.
+
+    Examples
+    --------
+    >>> resource_cities()["stage"].value_counts().to_dict()
+    {'mature': 66, 'declining': 24, 'growing': 20, 'regenerating': 16}
+    """
+    facts = _cities("resource_based_cities.csv")
+    tidy = facts.assign(stage=facts["type"], stage_zh=facts["type_zh"], candidate=facts["eligible_for_p5"] == "1")
+    return tidy[["adcode", "city", "city_zh", "stage", "stage_zh", "candidate", "confidence"]]
+
+
+def old_base_areas() -> pd.DataFrame:
+    """Prefectures of five old revolutionary base areas (革命老区), by which p5 divides its sample.
+
+    Returns
+    -------
+    DataFrame
+        57 rows: ``adcode, city, city_zh, area, area_zh, candidate, confidence``.
+        ``candidate`` (bool) marks the 32 cities that a plan takes in whole; p5 has 30 (600 observations in 20 years).
+        Of the two that are too many, Mianyang, Shangluo and Nanping are the likeliest.
+
+    Examples
+    --------
+    >>> areas = old_base_areas()
+    >>> areas[areas["candidate"]].groupby("area", sort=False).size().to_dict()
+    {'gan_min_yue': 7, 'shaan_gan_ning': 8, 'zuoyoujiang': 3, 'dabieshan': 6, 'chuan_shaan': 8}
+    """
+    facts = _cities("old_revolutionary_base_areas.csv")
+    tidy = facts.assign(area_zh=facts["area_label_zh"], candidate=facts["in_sample_candidate"] == "1")
+    return tidy[["adcode", "city", "city_zh", "area", "area_zh", "candidate", "confidence"]]
+
+
+def regional_policies() -> pd.DataFrame:
+    """Regional policies of the same years whose dummies p5 adds to its regression (table 5, columns 5 to 8).
+
+    Returns
+    -------
+    DataFrame
+        One row per policy: ``policy, label, label_zh, start`` (int), ``prefixes`` (tuple of text: a unit is in the
+        policy where its code of GB/T 2260 begins with one of them), ``confidence``. The years are printed in p5, the
+        places are not.
+
+    Examples
+    --------
+    >>> regional_policies().set_index("policy").loc["central_china", "prefixes"]
+    ('14', '34', '36', '41', '42', '43')
+    """
+    facts = pd.read_csv(data_file("facts", "regional_policies.csv"), dtype=str)
+    tidy = facts.assign(
+        label=facts["label_en"],
+        start=facts["start_year"].astype(int),
+        prefixes=facts["code_prefixes"].str.split().map(tuple),
+    )
+    return tidy[["policy", "label", "label_zh", "start", "prefixes", "confidence"]]
 
 
 def producer_services(rule: str = "p3_recovered") -> tuple[str, ...]:
@@ -159,6 +279,16 @@ def service_rules() -> tuple[str, ...]:
     """
     facts = pd.read_csv(data_file("facts", "producer_services.csv"), dtype=str, nrows=0)
     return tuple(facts.columns[facts.columns.str.startswith("p")])
+
+
+def _cities(file: str) -> pd.DataFrame:
+    """A list of cities as text, ``city`` in pinyin, with the province where two cities of the list share it."""
+    facts = pd.read_csv(data_file("facts", file), dtype=str, keep_default_na=False)
+    shared = facts.groupby("city_pinyin")["adcode"].transform("nunique") > 1
+    return facts.assign(
+        city=facts["city_pinyin"].mask(shared, facts["city_pinyin"] + " (" + facts["province"] + ")"),
+        city_zh=facts["city_zh"].str.removesuffix("市"),
+    )
 
 
 def _require_p3(chapter: str) -> None:

@@ -17,21 +17,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.rcsetup import cycler
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 from scipy.optimize import isotonic_regression
+from scipy.stats import gaussian_kde
 
 from regiometrics.data import boundaries
 from regiometrics.errors import DomainError, KeyColumnError
-from regiometrics.panel import named, numeric, require_columns, require_keys
+from regiometrics.panel import complete, named, numeric, require_columns, require_keys
 from regiometrics.report.tables import VERDICT_MARKS, group_labels
+from regiometrics.result import EffectResult
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame, GeoSeries
@@ -59,6 +63,8 @@ CLUSTER_COLOURS: Mapping[str, str] = MappingProxyType(
 
 _OTHER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#E69F00", "#56B4E9", "#222222")
 _OVERALL = "#777777"
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<")
+_RIM = _PRINTED = "#D55E00"
 
 Window = tuple[float, float, float, float]  # west, south, east, north in metres of boundaries.ALBERS_CHINA
 MAINLAND_SOUTH = 1.9e6
@@ -396,6 +402,57 @@ def club_paths(
     return panels
 
 
+@style()
+def distributions(
+    frame: pd.DataFrame,
+    *,
+    value: str,
+    by: str,
+    labels: Mapping[str, str] | None = None,
+    bins: int = 30,
+    xlabel: str = "",
+    ylabel: str = "Share of units",
+    ax: Axes | None = None,
+) -> Axes:
+    """Histograms of a number by group on common bins, each of them the shares of its own group.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per unit and group.
+    value, by : str
+        Columns.
+    labels : mapping, optional
+        Words for groups; the legend counts the units of each.
+    bins : int
+        Number of bins over the range of all values.
+    xlabel, ylabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"date": ["1994/95"] * 2 + ["2012"] * 3, "gini": [0.1, 0.5, 0.1, 0.2, 0.3]})
+    >>> ax = distributions(frame, value="gini", by="date")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['1994/95 (2)', '2012 (3)']
+    >>> plt.close(ax.figure)
+    """
+    rows, _ = complete(frame, [value], keys=[by], unique=False)
+    ax, words = _axes(ax), _words(labels)
+    edges = np.histogram_bin_edges(rows[value], bins)
+    for i, (name, own) in enumerate(rows.groupby(by, sort=False)[value]):
+        colour = _colour(name, _OTHER_COLOURS[i % len(_OTHER_COLOURS)])
+        shares = np.histogram(own, edges)[0] / len(own)
+        label = f"{words.get(str(name), str(name))} ({len(own):,})"
+        ax.stairs(shares, edges, fill=True, color=colour, alpha=0.22)
+        ax.stairs(shares, edges, color=colour, lw=1.8, label=label)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.grid(False, axis="x")
+    ax.legend()
+    return ax
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # pairs and places
 
@@ -513,23 +570,69 @@ def city_map(
     >>> plt.close(ax.figure)
     """
     units = boundaries.outlines() if outlines is None else outlines
-    _require_outlines(values, units)
-    west, south, east, north = units.total_bounds
-    east, south = east + 4e5, MAINLAND_SOUTH if inset else south  # room for names and for the corner
-    if ax is None:
-        ax = plt.subplots(figsize=(WIDTH, WIDTH * (north - south) / (east - west) + 0.25))[1]
-    low, high = values.quantile([0.02, 0.98]) if limits is None else limits
-    shade = ScalarMappable(Normalize(low, high), colormaps["YlGnBu"])
-    _draw_units(ax, units, values, shade, (west, south, east, north))
-    ax.set_axis_off()
-    if inset:
-        corner = ax.inset_axes((east - 6.4e5, south, 6.3e5, 8.3e5), transform=ax.transData)
-        _draw_units(corner, units, values, shade, SOUTH_CHINA_SEA)
-        corner.spines[:].set_visible(True)
-    _colour_bar(ax, shade, label, values)
+    ax = _coloured_map(values, units, label=label, limits=limits, inset=inset, ax=ax)
     if clusters is not None:
         _draw_clusters(ax, units, clusters, _words(labels))
-    ax.text(0, -0.01, boundaries.SOURCE_NOTE, transform=ax.transAxes, size=7.5, color=QUIET, va="top")
+    _note_source(ax)
+    return ax
+
+
+@style()
+def light_map(
+    frame: pd.DataFrame,
+    *,
+    value: str,
+    adcode: str = "adcode",
+    level: boundaries.Level = "prefecture",
+    outlined: Sequence[str] = (),
+    outlined_label: str = "",
+    label: str = "",
+    limits: tuple[float, float] | None = None,
+    inset: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """A number of all prefectures or counties of China, such as their light or its Gini, with some cities outlined.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per unit; a unit whose value is missing is hatched, one that is absent is grey.
+    value, adcode : str
+        Columns.
+    level : {"prefecture", "county"}
+        What the codes are of.
+    outlined : sequence of str
+        Codes of prefectures drawn with a rim, such as the treated cities.
+    outlined_label : str
+        What they are, for the legend.
+    label, limits, inset, ax
+        As in `city_map`.
+
+    Raises
+    ------
+    KeyColumnError
+        A code that has no outline, or stands twice.
+
+    Examples
+    --------
+    >>> ginis = pd.DataFrame({"adcode": ["340100", "340200"], "gini": [0.4, 0.3]})
+    >>> ax = light_map(ginis, value="gini", outlined=["340100"], outlined_label="treated")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['treated']
+    >>> plt.close(ax.figure)
+    """
+    require_columns(frame, [adcode, value])
+    values = pd.Series(numeric(frame, value, [adcode]), index=frame[adcode].to_numpy())
+    ax = _coloured_map(values, boundaries.outlines(level=level), label=label, limits=limits, inset=inset, ax=ax)
+    if len(outlined):
+        cities = boundaries.outlines()
+        _require_outlines(pd.Series(0, index=list(outlined)), cities)
+        shapes = cities.set_index("adcode").geometry.loc[list(outlined)]
+        rims = PathCollection(_paths(shapes), fc="none", ec=_RIM, lw=1, label=outlined_label)
+        ax.add_collection(rims)
+        key = Patch(fc="none", ec=_RIM, lw=1.2, label=outlined_label)
+        ax.legend(handles=[key], loc="lower left", bbox_to_anchor=(0.005, 0.21), borderpad=0, handlelength=1.4)
+    _note_source(ax)
     return ax
 
 
@@ -700,6 +803,7 @@ def coefficient_plot(
     low: str = "low",
     high: str = "high",
     labels: Mapping[str, str] | None = None,
+    printed: float | None = None,
     xlabel: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -713,6 +817,8 @@ def coefficient_plot(
         Columns; sigma trends have ``label="group"`` and ``estimate="slope"``.
     labels : mapping, optional
         Words for labels; `regiometrics.report.tables.group_labels` by default.
+    printed : float, optional
+        A printed estimate, drawn as a line through all.
     xlabel : str
     ax : Axes, optional
 
@@ -730,6 +836,11 @@ def coefficient_plot(
         ax = plt.subplots(figsize=(WIDTH, 0.75 + 0.32 * len(frame)))[1]
     words = _words(labels)
     ax.axvline(0, color=INK, lw=0.9, zorder=1)
+    if printed is not None:
+        ax.axvline(printed, color=_PRINTED, lw=1.2, ls="--", zorder=1)
+        above = ax.get_xaxis_transform()
+        ink, text = readable_ink(_PRINTED), f"printed {_signed(printed)}"
+        ax.text(printed, 1.01, text, transform=above, ha="center", va="bottom", size=9, color=ink)
     for at, row in enumerate(frame.to_dict("records")):
         colour = _colour(row[label], _OTHER_COLOURS[0])
         fill = colour if row[low] > 0 or row[high] < 0 else "white"
@@ -808,6 +919,285 @@ def specification_curve(
     return np.array([top, bottom])
 
 
+@style()
+def event_study(
+    paths: Mapping[str, EffectResult | pd.DataFrame],
+    *,
+    xlabel: str = "Years since adoption",
+    ylabel: str = "Effect",
+    ax: Axes | None = None,
+) -> Axes:
+    """Effects by time since adoption, estimators side by side, with their intervals.
+
+    Parameters
+    ----------
+    paths : mapping of str to EffectResult or DataFrame
+        By name of the estimator: the result, or its path, ``period, estimate, low, high, is_base``. The base is hollow.
+    xlabel, ylabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> path = {"period": [-2, -1, 0], "estimate": [0.1, 0, -0.5], "low": [-0.1, np.nan, -0.8],
+    ...         "high": [0.3, np.nan, -0.2], "is_base": [False, True, False]}
+    >>> ax = event_study({"two-way": pd.DataFrame(path)})
+    >>> [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    ['two-way', 'base']
+    >>> plt.close(ax.figure)
+    """
+    ax = _axes(ax)
+    ax.axhline(0, color=INK, lw=0.9, zorder=1)
+    ax.axvline(-0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=1)
+    step = min(0.17, 0.72 / len(paths))
+    keys = []
+    for i, (name, given) in enumerate(paths.items()):
+        path = given.path if isinstance(given, EffectResult) else given
+        require_keys(path, ["period"])
+        require_columns(path, ["estimate", "low", "high", "is_base"])
+        colour, marker = _look(i)
+        at_base = path["is_base"].to_numpy(dtype=bool)
+        x, y = path["period"].to_numpy(dtype=float) + (i - (len(paths) - 1) / 2) * step, path["estimate"].to_numpy()
+        ax.vlines(x, path["low"], path["high"], color=colour, lw=1.4, alpha=0.75, zorder=2)
+        ax.plot(x[~at_base], y[~at_base], marker, color=colour, ms=4.6, zorder=3, label=name)
+        ax.plot(x[at_base], y[at_base], marker, color=colour, mfc="white", mew=1.2, ms=4.6, zorder=3, label="_base")
+        keys.append(Line2D([], [], color=colour, marker=marker, ms=4.6, lw=1.4, label=name))
+    keys.append(Line2D([], [], color=QUIET, marker="o", mfc="white", mew=1.2, ms=4.6, lw=0, label="base"))
+    _legend_above(ax, keys)
+    ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))
+    ax.grid(False, axis="x")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+@style()
+def placebo_density(
+    draws: Mapping[str, npt.ArrayLike],
+    observed: Mapping[str, float],
+    *,
+    printed: float | None = None,
+    xlabel: str = "Estimate under placebo adoption",
+    columns: int = 2,
+) -> AxesArray:
+    """Density of placebo estimates, a panel a scheme, and where the observed one falls.
+
+    Parameters
+    ----------
+    draws : mapping of str to array_like
+        Statistics of the draws by scheme; the names are the titles.
+    observed : mapping of str to float
+        The statistic on the actual adoption, by the same names.
+    printed : float, optional
+        The paper's statistic, drawn in all panels.
+    xlabel : str
+    columns : int
+        Panels side by side.
+
+    Returns
+    -------
+    ndarray of Axes, shape (n_schemes,)
+
+    Raises
+    ------
+    DomainError
+        Draws that are missing, infinite, or all the same.
+
+    Notes
+    -----
+    A Gaussian kernel with Scott's bandwidth.
+
+    Examples
+    --------
+    >>> panels = placebo_density({"random cities": [-0.1, 0.0, 0.1, 0.05]}, {"random cities": -0.3})
+    >>> panels[0].texts[0].get_text()
+    '−0.3'
+    >>> plt.close(panels[0].figure)
+    """
+    samples = {name: _spread_out(name, values) for name, values in draws.items()}
+    marks = [observed[name] for name in samples] + ([] if printed is None else [printed])
+    ends = np.array([*marks, *(end for drawn in samples.values() for end in (drawn.min(), drawn.max()))])
+    margin = 0.08 * np.ptp(ends)
+    grid = np.linspace(ends.min() - margin, ends.max() + margin, 400)
+    panels = _panels(len(samples), columns)
+    highest = 0.0
+    for ax, (name, drawn) in zip(panels, samples.items(), strict=True):
+        density = gaussian_kde(drawn)(grid)
+        highest = max(highest, density.max())
+        ax.fill_between(grid, density, color=_OTHER_COLOURS[0], alpha=0.22, lw=0)
+        ax.plot(grid, density, color=_OTHER_COLOURS[0], lw=1.4)
+        if printed is not None:
+            ax.axvline(printed, color=_PRINTED, lw=1.2, ls="--")
+        at = observed[name]
+        ax.axvline(at, color=INK, lw=1.6)
+        away, side = (4, "left") if at < grid.mean() else (-4, "right")
+        ax.annotate(
+            _signed(at),
+            (at, 0.98),
+            (away, 0),
+            ax.get_xaxis_transform(),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            size=9,
+        )
+        ax.set(title=name, yticks=[])
+        ax.grid(False)
+        ax.spines["left"].set_visible(False)
+    panels[0].set(xlim=(grid[0], grid[-1]), ylim=(0, 1.18 * highest))
+    panels[0].xaxis.set_major_locator(MaxNLocator(5))
+    figure = _figure(panels[0])
+    figure.supxlabel(xlabel, fontsize=9.5)
+    if printed is not None:
+        keys = [Line2D([], [], color=INK, lw=1.6), Line2D([], [], color=_PRINTED, lw=1.2, ls="--")]
+        figure.legend(keys, ["observed", f"printed {_signed(printed)}"], loc="outside upper left", ncols=2)
+    return panels
+
+
+@style()
+def bacon_scatter(
+    frame: pd.DataFrame, *, twfe: float, ylabel: str = "Estimate of the comparison", ax: Axes | None = None
+) -> Axes:
+    """Weight and estimate of each comparison that makes up the two-way coefficient, by type.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per comparison: ``type, weight, estimate``, as ``BaconResult.to_frame`` gives them. The legend shows
+        what each type weighs in all.
+    twfe : float
+        The two-way coefficient, which is the weighted mean of all comparisons.
+    ylabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> parts = {"type": ["never treated", "timing groups"], "weight": [0.9, 0.1], "estimate": [-0.04, 0.1]}
+    >>> ax = bacon_scatter(pd.DataFrame(parts), twfe=-0.026)
+    >>> [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    ['never treated 90.0%', 'timing groups 10.0%']
+    >>> plt.close(ax.figure)
+    """
+    require_columns(frame, ["type", "weight", "estimate"])
+    ax = _axes(ax)
+    ax.axhline(0, color=INK, lw=0.9, zorder=1)
+    ax.axhline(twfe, color=_PRINTED, lw=1.2, ls="--", zorder=2)
+    keys = []
+    for i, (name, own) in enumerate(frame.groupby("type", sort=False)):
+        colour, marker = _look(i)
+        label = f"{name} {own['weight'].sum():.1%}"
+        keys += ax.plot(own["weight"], own["estimate"], marker, color=colour, mec="white", mew=0.5, ms=6.5, label=label)
+    _name_level(ax, twfe, f"two-way\n{_signed(twfe)}", _PRINTED)
+    _legend_above(ax, keys)
+    ax.set(xlabel="Weight", ylabel=ylabel, xscale="log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.grid(False, which="minor")
+    return ax
+
+
+@style()
+def size_bars(frame: pd.DataFrame, *, nominal: float = 0.05, ax: Axes | None = None) -> Axes:
+    """How often each test rejects a true hypothesis, design by design, beside the level that it promises.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per test and design: ``test, n_treated, size`` and, optionally, ``sd_ratio``, the standard deviation of
+        treated units over that of the others.
+    nominal : float
+        Level of the tests.
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> sizes = pd.DataFrame({"test": ["clustered", "bootstrap"], "n_treated": [6, 6], "size": [0.14, 0.06]})
+    >>> ax = size_bars(sizes)
+    >>> [text.get_text() for text in ax.texts], [tick.get_text() for tick in ax.get_yticklabels()]
+    (['0.14', '0.06', 'nominal 0.05'], ['6 treated'])
+    >>> plt.close(ax.figure)
+    """
+    design = ["n_treated", "sd_ratio"] if "sd_ratio" in frame else ["n_treated"]
+    require_keys(frame, [*design, "test"])
+    require_columns(frame, ["size"])
+    tests = list(frame["test"].unique())
+    groups = [(key, own) for key, own in frame.groupby(design, sort=False)]
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 1.0 + 0.17 * (len(frame) + 0.8 * len(groups))))[1]
+    top = 0.0
+    middles: list[float] = []
+    words: list[str] = []
+    for key, own in groups:
+        places = top + np.arange(len(own))
+        colours = [_look(tests.index(test))[0] for test in own["test"]]
+        ax.barh(places, own["size"], 0.84, color=colours, zorder=2)
+        for y, size in zip(places, own["size"], strict=True):
+            ax.annotate(
+                f"{size:.2f}",
+                (max(size, nominal), y),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                size=8.5,
+                zorder=4,
+            )
+        top, middles = places[-1] + 1.8, [*middles, places.mean()]
+        words.append("\n".join([f"{key[0]:g} treated", *(f"SD ratio {ratio:g}" for ratio in key[1:])]))
+    ax.axvline(nominal, color=INK, lw=1.1, ls="--", zorder=3)
+    ax.text(nominal, 1.005, f"nominal {nominal:g}", transform=ax.get_xaxis_transform(), ha="left", va="bottom", size=9)
+    ax.set_yticks(middles, words)
+    ax.set(xlabel="Share of true hypotheses rejected", ylim=(top - 1.2, -0.6), xlim=(0, 1.08 * frame["size"].max()))
+    ax.tick_params(axis="y", length=0, labelcolor=INK)
+    ax.grid(False, axis="y")
+    keys = [Patch(color=_look(i)[0], label=str(test)) for i, test in enumerate(tests)]
+    _figure(ax).legend(handles=keys, loc="outside lower left", ncols=3, handlelength=0.9, handleheight=0.9)
+    return ax
+
+
+@style()
+def power_curve(
+    frame: pd.DataFrame, *, nominal: float = 0.05, xlabel: str = "True effect", ax: Axes | None = None
+) -> Axes:
+    """Share of rejections by size of the true effect, a line a test.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per test and effect: ``test, effect, power``.
+    nominal : float
+        Level of the tests, which is their power at an effect of zero if they keep it.
+    xlabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"test": ["RI on t"] * 2, "effect": [0.0, 0.1], "power": [0.05, 0.8]})
+    >>> ax = power_curve(frame)
+    >>> [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    ['RI on t']
+    >>> plt.close(ax.figure)
+    """
+    require_keys(frame, ["test", "effect"])
+    require_columns(frame, ["power"])
+    ax = _axes(ax)
+    keys = []
+    for i, (name, own) in enumerate(frame.sort_values("effect", kind="stable").groupby("test", sort=False)):
+        colour, marker = _look(i)
+        keys += ax.plot(own["effect"], own["power"], color=colour, marker=marker, ms=4.2, lw=1.6, label=str(name))
+    ax.axhline(nominal, color=INK, lw=1, ls="--", zorder=1)
+    _name_level(ax, nominal, f"nominal\n{nominal:g}", INK)
+    _legend_above(ax, keys)
+    ax.set(xlabel=xlabel, ylabel="Share rejected", ylim=(0, 1.02))
+    return ax
+
+
+def _spread_out(name: str, values: npt.ArrayLike) -> Floats:
+    """The draws, refused where they have no density."""
+    drawn = np.asarray(values, dtype=float)
+    if drawn.size < 2 or not np.isfinite(drawn).all() or np.ptp(drawn) == 0:
+        raise DomainError(
+            f"the draws of {name!r} have no density: too few, all the same, or not finite", remedy="pass other draws"
+        )
+    return drawn
+
+
 def _curve(ax: Axes, rows: pd.DataFrame, estimate: str, low: str | None, high: str | None, paper: int | None) -> None:
     x, y = np.arange(len(rows)), rows[estimate].to_numpy(dtype=float)
     if low is not None and high is not None:
@@ -863,6 +1253,28 @@ def _reference_row(rows: pd.DataFrame, reference: Mapping[str, object] | None) -
 
 # ---------------------------------------------------------------------------------------------------------------------
 # parts
+
+
+def _signed(number: float) -> str:
+    """Three significant digits, with a minus sign."""
+    return f"{number:.3g}".replace("-", "−")
+
+
+def _look(i: int) -> tuple[str, str]:
+    """Colour and marker of the i-th of several tests or estimators."""
+    return _OTHER_COLOURS[i % len(_OTHER_COLOURS)], _MARKERS[i % len(_MARKERS)]
+
+
+def _legend_above(ax: Axes, keys: Sequence[Artist]) -> None:
+    """A legend over the axes, in as many columns as fit the page."""
+    longest = max(len(str(key.get_label())) for key in keys)
+    columns = min(len(keys), max(1, 84 // (longest + 7)))
+    _figure(ax).legend(handles=keys, loc="outside upper left", ncols=columns, handletextpad=0.5)
+
+
+def _name_level(ax: Axes, level: float, text: str, colour: str) -> None:
+    """Name a horizontal line at its right end, outside the axes."""
+    ax.text(1.01, level, text, transform=ax.get_yaxis_transform(), va="center", size=9, color=readable_ink(colour))
 
 
 def _axes(ax: Axes | None) -> Axes:
@@ -988,10 +1400,42 @@ def _require_outlines(values: pd.Series, units: GeoDataFrame) -> None:
         )
 
 
+def _coloured_map(
+    values: pd.Series,
+    units: GeoDataFrame,
+    *,
+    label: str,
+    limits: tuple[float, float] | None,
+    inset: bool,
+    ax: Axes | None,
+) -> Axes:
+    """The units on their map, with colour bar and corner."""
+    _require_outlines(values, units)
+    west, south, east, north = units.total_bounds
+    east, south = east + 4e5, MAINLAND_SOUTH if inset else south  # room for names and for the corner
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, WIDTH * (north - south) / (east - west) + 0.25))[1]
+    low, high = values.quantile([0.02, 0.98]) if limits is None else limits
+    shade = ScalarMappable(Normalize(low, high), colormaps["YlGnBu"])
+    _draw_units(ax, units, values, shade, (west, south, east, north))
+    ax.set_axis_off()
+    if inset:
+        corner = ax.inset_axes((east - 6.4e5, south, 6.3e5, 8.3e5), transform=ax.transData)
+        _draw_units(corner, units, values, shade, SOUTH_CHINA_SEA)
+        corner.spines[:].set_visible(True)
+    _colour_bar(ax, shade, label, values)
+    return ax
+
+
+def _note_source(ax: Axes) -> None:
+    ax.text(0, -0.01, boundaries.SOURCE_NOTE, transform=ax.transAxes, size=7.5, color=QUIET, va="top")
+
+
 def _draw_units(ax: Axes, units: GeoDataFrame, values: pd.Series, shade: ScalarMappable, window: Window) -> None:
     """All units in grey, those with a value coloured, those whose value is missing hatched."""
     west, south, east, north = window
     shapes = units.set_index("adcode").geometry.cx[west:east, south:north]
+    width = 0.3 if len(units) < 1000 else 0.06  # white seams of counties would cover the smallest
     numbers = values.reindex(shapes.index)
     hatched = shapes.index.isin(values.index[values.isna()])
     for chosen, fill, edge, hatch in (
@@ -999,7 +1443,7 @@ def _draw_units(ax: Axes, units: GeoDataFrame, values: pd.Series, shade: ScalarM
         (numbers.notna(), shade.to_rgba(numbers.dropna().to_numpy()), "white", None),
         (hatched, "white", "#9A9A9A", "//////"),
     ):
-        ax.add_collection(PathCollection(_paths(shapes[chosen]), fc=fill, ec=edge, lw=0.3, hatch=hatch))
+        ax.add_collection(PathCollection(_paths(shapes[chosen]), fc=fill, ec=edge, lw=width, hatch=hatch))
     ax.set(xlim=(west, east), ylim=(south, north), aspect="equal", xticks=[], yticks=[])
 
 
