@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,7 +17,7 @@ def series(name: str) -> pd.DataFrame:
 
 
 @pytest.mark.sources
-@pytest.mark.parametrize("name", ["city_light_gini", "city_coagglomeration"])
+@pytest.mark.parametrize("name", ["city_light_gini", "city_coagglomeration", "zone_estimates"])
 def test_the_script_makes_the_same_bytes(name, root, sources):
     script = root / "data" / "derived" / f"make_{name}.py"
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
@@ -50,3 +51,23 @@ def test_the_index_of_four_sections_agrees_with_the_series_of_p3_up_to_the_base_
     assert len(both) == len(p3)
     # Hainan counts once here and twice there, which moves the quotients by under a hundredth.
     assert (both["quality_depth_four"] - both["coagglomeration"]).abs().max() < 0.02
+
+
+def test_estimates_are_kept_without_rows_of_their_sources():
+    folder = data_file("derived", "zones", "estimates.csv").parent
+    tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
+    assert set(tables) == {"estimates", "paths", "placebo", "bacon", "bounds", "curve", "moments"}
+    assert not any({"adcode", "city", "city_id", "year"} & set(table) for table in tables.values())
+
+
+def test_one_coefficient_stands_under_every_kind_of_error():
+    estimates = pd.read_csv(data_file("derived", "zones", "estimates.csv"))
+    for _, rows in estimates[estimates["exhibit"] == "table 3"].groupby("specification"):
+        assert np.ptp(rows["estimate"]) == 0
+    plain = estimates.query("exhibit == 'table 3' and specification == 'none'").set_index("method")
+    assert plain.loc["cluster", "std_error"] > 2 * plain.loc["robust", "std_error"]
+    bacon = pd.read_csv(data_file("derived", "zones", "bacon.csv"))
+    clustered = estimates.query("exhibit == 'table 3' and method == 'cluster'").set_index("specification")["estimate"]
+    for name, rows in bacon.groupby("specification"):
+        assert rows["weight"].sum() == pytest.approx(1, abs=1e-5)
+        assert rows["weight"] @ rows["estimate"] == pytest.approx(clustered[name], abs=1e-6)

@@ -10,7 +10,15 @@ import pytest
 from regiometrics.errors import KeyColumnError
 from regiometrics.report import ledger, tables
 from regiometrics.report.audits.rounded import VERDICTS as AUDIT_VERDICTS
-from regiometrics.report.tables import audit_table, format_number, ledger_table, plain, readable, side_by_side
+from regiometrics.report.tables import (
+    audit_table,
+    format_number,
+    ledger_table,
+    plain,
+    readable,
+    regression_table,
+    side_by_side,
+)
 
 STATIC = Path(__file__).parents[2] / "book" / "_static"
 CSS = (STATIC / "tables.css").read_text(encoding="utf-8")
@@ -311,3 +319,38 @@ def contrast(one, other):
 
     low, high = sorted([luminance(one), luminance(other)])
     return (high + 0.05) / (low + 0.05)
+
+
+MODELS = pd.DataFrame(
+    {
+        "model": ["(1)", "(2)", "(2)"],
+        "term": ["policy", "policy", "ln_gdp"],
+        "estimate": [-0.0373, -0.0253, -0.104],
+        "std_error": [0.0064, 0.0065, 0.0155],
+        "n_obs": [5480, 5480, 5480],
+        "r2": [0.887, 0.892, 0.892],
+    }
+)
+
+
+def test_a_regression_table_has_errors_in_brackets_and_statistics_once_a_model():
+    table = regression_table(MODELS, labels={"policy": "Policy"})
+    read = Reader(table._repr_html_())
+    assert read.rows[0] == ["Term", "(1)", "(2)"]
+    assert read.rows[1:] == [
+        ["Policy", "-0.0373/(0.0064)", "-0.0253/(0.0065)"],
+        ["ln_gdp", "", "-0.1040/(0.0155)"],
+        ["n", "5480", "5480"],
+        ["R²", "0.8870", "0.8920"],
+    ]
+    assert "rm-error" in read.classes and ".rm-error" in CSS
+    assert "(0.0155)" in repr(table)
+
+
+def test_a_regression_table_shows_only_the_statistics_that_are_there():
+    assert len(regression_table(MODELS.drop(columns=["n_obs", "r2"])).rows) == 2
+
+
+def test_a_term_twice_in_a_model_is_refused():
+    with pytest.raises(KeyColumnError, match="must identify each row"):
+        regression_table(MODELS.assign(model="(1)", term="policy"))

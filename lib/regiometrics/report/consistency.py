@@ -1,8 +1,8 @@
 """The audit of printed numbers by printed numbers: no data enter, only arithmetic and the rounding of what is printed.
 
 ``check`` runs the audit of a paper, ``misprints`` names the numbers that other printed numbers prove wrong.
-The rules themselves work on any table: ``stars``, ``moments``, ``gini_cv``, ``indirect``, ``counts``, ``trend`` and
-``match_headers``.
+The rules themselves work on any table: ``stars``, ``moments``, ``indicator``, ``gini_cv``, ``indirect``, ``intercept``,
+``added_regressor``, ``contrast``, ``counts``, ``trend`` and ``match_headers``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,34 @@ import pandas as pd
 
 from regiometrics.errors import KeyColumnError
 from regiometrics.panel import require_columns
-from regiometrics.report.audits import p3
-from regiometrics.report.audits.identities import counts, gini_cv, indirect, match_headers, moments, stars, trend
+from regiometrics.report.audits import p3, p5
+from regiometrics.report.audits.identities import (
+    added_regressor,
+    contrast,
+    counts,
+    gini_cv,
+    indicator,
+    indirect,
+    intercept,
+    match_headers,
+    moments,
+    stars,
+    trend,
+)
 from regiometrics.report.audits.rounded import VERDICTS, Check, Finding, Rounded
 
 __all__ = [
     "AUDITS",
     "Check",
     "Rounded",
+    "added_regressor",
     "check",
+    "contrast",
     "counts",
     "gini_cv",
+    "indicator",
     "indirect",
+    "intercept",
     "match_headers",
     "misprints",
     "moments",
@@ -33,7 +49,7 @@ __all__ = [
     "trend",
 ]
 
-AUDITS: Mapping[str, Callable[[], list[Finding]]] = {"p3": p3.findings}
+AUDITS: Mapping[str, Callable[[], list[Finding]]] = {"p3": p3.findings, "p5": p5.findings}
 
 
 def check(paper: str) -> pd.DataFrame:
@@ -42,7 +58,7 @@ def check(paper: str) -> pd.DataFrame:
     Parameters
     ----------
     paper : str
-        "p3".
+        "p3" or "p5".
 
     Returns
     -------
@@ -75,6 +91,8 @@ def misprints(paper: str) -> dict[str, str]:
     --------
     >>> list(misprints("p3"))
     ['p3.t2.mean.overall.gini', 'p3.text.mean_overall_gini']
+    >>> misprints("p5")
+    {}
     """
     return {number: f.check.meaning for f in _findings(paper) for number in f.proven_wrong}
 

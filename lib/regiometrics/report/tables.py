@@ -328,6 +328,65 @@ def plain(
     )
 
 
+def regression_table(
+    coefficients: pd.DataFrame,
+    *,
+    model: str = "model",
+    statistics: Sequence[str] = ("n_obs", "r2"),
+    digits: int = 4,
+    labels: Mapping[str, str] | None = None,
+    caption: str = "",
+) -> Table:
+    """Several regressions side by side: a row per term, a column per model, errors in brackets under estimates.
+
+    Parameters
+    ----------
+    coefficients : DataFrame
+        One row per model and term: ``term, estimate, std_error``, the column ``model`` names, and the statistics.
+    model : str
+        Column that names the regression; the order of appearance is the order of the columns.
+    statistics : sequence of str
+        Columns that are the same within a model and stand in rows of their own below; those that are absent are not
+        shown.
+    digits : int
+        Decimals.
+    labels : mapping, optional
+        Words for terms and models.
+    caption : str
+        What is shown and on which source it stands.
+
+    Raises
+    ------
+    KeyColumnError
+        A column is absent, or a model has a term twice.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": ["(1)", "(2)"], "term": "policy", "estimate": [-0.0373, -0.0253]})
+    >>> regression_table(rows.assign(std_error=[0.0064, 0.0065], n_obs=5480)).header
+    ('Term', '(1)', '(2)')
+    """
+    require_columns(coefficients, ["estimate", "std_error"])
+    require_keys(coefficients, [model, "term"])
+    words = {} if labels is None else labels
+    names = list(coefficients[model].drop_duplicates())
+    at = coefficients.set_index([model, "term"])
+    rows = []
+    for term in coefficients["term"].drop_duplicates():
+        cells = [
+            _coefficient_cell(at.loc[(name, term)], digits) if (name, term) in at.index else Cell(("",))
+            for name in names
+        ]
+        rows.append((Cell((words.get(str(term), str(term)),)), *cells))
+    one = coefficients.drop_duplicates(model).set_index(model)
+    for statistic in [name for name in statistics if name in one]:
+        decimals = None if pd.api.types.is_integer_dtype(one[statistic]) else digits
+        numbers = [Cell((format_number(one.loc[name, statistic], decimals),), numeric=True) for name in names]
+        rows.append((Cell((readable(statistic),)), *numbers))
+    header = ("Term", *(words.get(str(name), str(name)) for name in names))
+    return Table(header, tuple(rows), "plain", caption, "Standard errors in brackets.")
+
+
 def ledger_table(frame: pd.DataFrame, *, caption: str = "Ledger of printed and computed numbers") -> Table:
     """A ledger, one row per printed number, that the reader can filter by paper, verdict and words, and save.
 
@@ -438,6 +497,11 @@ def _pair_cell(row: Mapping[Hashable, Any]) -> Cell:
     return Cell(lines, verdict, numeric=True, hint=f"{verdict}: {reason}" if reason else verdict)
 
 
+def _coefficient_cell(row: pd.Series, digits: int) -> Cell:
+    error = format_number(row["std_error"], digits)
+    return Cell((format_number(row["estimate"], digits), f"({error})"), numeric=True)
+
+
 def _column(values: pd.Series, digits: int | None, words: Mapping[str, str]) -> list[Cell]:
     if values.name == "verdict":
         return [Cell((_text(value),), value if value in _MARKS else "") for value in values]
@@ -475,6 +539,8 @@ def _html_row(row: Sequence[Cell], kinds: Sequence[str], data: Mapping[str, str]
 
 def _html_cell(cell: Cell, kind: str) -> str:
     lines = [escape(line) for line in cell.lines]
+    if len(lines) == 2 and not cell.verdict:
+        return f'<td{kind}{_html_hint(cell)}>{lines[0]}<br><span class="rm-error">{lines[1]}</span></td>'
     if len(lines) == 2:
         inside = f'<span class="rm-printed">{lines[0]}</span><br>{lines[1]}{_html_mark(cell.verdict, alone=True)}'
         return f"<td{kind}{_html_hint(cell)}>{inside}</td>"
@@ -493,6 +559,8 @@ def _breakable(name: str) -> str:
 
 
 def _text_lines(cell: Cell) -> list[str]:
+    if len(cell.lines) == 2 and not cell.verdict:
+        return list(cell.lines)
     if len(cell.lines) == 2:
         return [f"{cell.lines[0]}  ", f"{cell.lines[1]} {_MARKS[cell.verdict].symbol}"]
     mark = f"{_MARKS[cell.verdict].symbol} " if cell.verdict else ""

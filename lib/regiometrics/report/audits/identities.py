@@ -1,4 +1,4 @@
-"""Rules that printed numbers must obey whatever the data: five identities and bounds, trends, and column headers."""
+"""Rules that printed numbers must obey whatever the data: identities, bounds, contrasts, trends, column headers."""
 
 from __future__ import annotations
 
@@ -122,6 +122,32 @@ def moments(
     return at_most(sd, bound, "no observations within the printed range have this mean and this standard deviation")
 
 
+def indicator(mean: Printed, sd: Printed, n: int) -> Check:
+    r"""Whether mean and standard deviation of a 0/1 variable agree: :math:`s^2 = \bar d(1-\bar d)\,n/(n-1)`.
+
+    Parameters
+    ----------
+    mean, sd : printed numbers
+        Of a variable with the values 0 and 1; the deviation divides by n - 1.
+    n : int
+        Observations.
+
+    Raises
+    ------
+    GroupSizeError
+        ``n`` below 2.
+
+    Examples
+    --------
+    >>> check = indicator("0.25", "0.50", n=4)
+    >>> check.expected, check.verdict
+    ('0.500 (0.493 to 0.507)', 'consistent')
+    """
+    d = Rounded.of(mean)
+    meaning = "no variable with the values 0 and 1 has this mean and this standard deviation"
+    return equal((d * (1 - d) / _share_of_variance(1, n)).sqrt(), sd, meaning)
+
+
 def gini_cv(gini: Printed, cv: Printed, *, ddof: int = 0, n: int | None = None) -> Check:
     r"""Whether a Gini coefficient and a coefficient of variation can share a distribution: :math:`G \le CV/\sqrt3`.
 
@@ -175,6 +201,114 @@ def indirect(a: Printed, b: Printed, c: Printed, c_prime: Printed) -> Check:
     """
     meaning = "the three equations do not share their sample and controls, or a coefficient is not as estimated"
     return equal(Rounded.of(c_prime) + Rounded.of(a) * Rounded.of(b), c, meaning)
+
+
+def intercept(
+    mean: Printed | Rounded, slopes: Iterable[tuple[Printed | Rounded, Printed | Rounded]], printed: Printed
+) -> Check:
+    r"""Whether a constant is the one of least squares: :math:`a = \bar y - \sum_k b_k \bar x_k`.
+
+    Holds for least squares with a constant, and for the constant that a regression with absorbed effects reports
+    when it adds the overall means back to the demeaned variables.
+
+    Parameters
+    ----------
+    mean : printed number
+        Of the outcome, over the observations of the regression.
+    slopes : iterable of (coefficient, mean)
+        The other regressors.
+    printed : printed number
+        The constant.
+
+    Examples
+    --------
+    >>> check = intercept("0.5431", [("-0.0373", "0.0604")], "0.545")
+    >>> check.expected, check.verdict
+    ('0.5454 (0.5453 to 0.5454)', 'consistent')
+    """
+    explained = sum((Rounded.of(b) * Rounded.of(x) for b, x in slopes), Rounded.exact(0))
+    meaning = (
+        "the constant, the coefficients and the means do not stem from one least-squares fit with added-back means"
+    )
+    return equal(Rounded.of(mean) - explained, printed, meaning)
+
+
+def added_regressor(
+    r2_without: Printed | Rounded,
+    r2_with: Printed | Rounded,
+    coef: Printed | Rounded,
+    std_error: Printed | Rounded,
+    *,
+    df: int,
+) -> Check:
+    r"""Whether a standard error is the classical one: :math:`t^2 = df\,(R_1^2-R_0^2)/(1-R_1^2)` for an added regressor.
+
+    An identity for the error under independent disturbances of equal variance; an error robust to unequal variances
+    or to dependence need not obey it.
+
+    Parameters
+    ----------
+    r2_without, r2_with : printed numbers
+        R squared, not adjusted, of two regressions on the same observations, the second with one regressor more.
+    coef, std_error : printed numbers
+        Of the added regressor.
+    df : int
+        Residual degrees of freedom of the second regression, absorbed effects counted.
+
+    Returns
+    -------
+    Check
+        ``expected`` and ``printed`` are the absolute t value; "not determined" where the error or 1 - R squared is
+        zero up to rounding.
+
+    Examples
+    --------
+    >>> check = added_regressor("0.8900", "0.8920", "-0.0531", "0.0214", df=5183)
+    >>> check.expected, check.printed, check.verdict
+    ('9.80 (9.55 to 10.04)', '2.48', 'inconsistent')
+    """
+    without, full, b, se = (Rounded.of(x) for x in (r2_without, r2_with, coef, std_error))
+    if se.low <= 0 or full.high >= 1:
+        return Check("", f"{b.value} ({se.value})", "not determined", "a divisor is zero up to rounding")
+    t = abs(b / se)
+    classical = (df * (full - without) / (1 - full)).sqrt()
+    check = equal(classical, t, "not the error of independent disturbances of equal variance")
+    return Check(classical.show(2), f"{t.value:.2f}", check.verdict, check.meaning)
+
+
+def contrast(a: Printed | Rounded, se_a: Printed | Rounded, b: Printed | Rounded, se_b: Printed | Rounded) -> Check:
+    r"""Whether two estimates from separate samples differ: :math:`z=(a-b)/\sqrt{s_a^2+s_b^2}` at 5 %, two-sided.
+
+    That one estimate carries stars and the other none does not say that they differ (Gelman and Stern 2006).
+
+    Parameters
+    ----------
+    a, se_a, b, se_b : printed numbers
+        The estimates and their standard errors; the two are taken to be independent.
+
+    Returns
+    -------
+    Check
+        "consistent" with a difference where z is beyond the critical value, "rounding" where it may be,
+        "not determined" otherwise: no sign of a difference is no sign of equality.
+
+    Examples
+    --------
+    >>> check = contrast("-0.0289", "0.0081", "-0.0050", "0.0106")
+    >>> check.printed, check.verdict
+    ('|z| = 1.79', 'not determined')
+    """
+    first, second = Rounded.of(se_a), Rounded.of(se_b)
+    difference, error = Rounded.of(a) - Rounded.of(b), (first * first + second * second).sqrt()
+    if first.low <= 0 or second.low <= 0:
+        meaning = "a standard error is zero up to rounding"
+        return Check("", f"difference {difference.value:+}", "not determined", meaning)
+    z = abs(difference / error)
+    critical = Decimal(float(norm.isf(0.025)))
+    verdict: Verdict = "consistent" if z.value >= critical else "rounding" if z.high >= critical else "not determined"
+    shown = f"the difference is {difference.value:+} with error {error.value:.4f}, |z| is {z.show(2)}"
+    open_ = "; the printed errors leave open whether the two differ" * (verdict == "not determined")
+    return Check(f"|z| ≥ {critical:.2f}", f"|z| = {z.value:.2f}", verdict, shown + open_)
 
 
 def counts(parts: Iterable[Printed], total: Printed) -> Check:
