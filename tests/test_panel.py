@@ -61,6 +61,11 @@ def test_wide_puts_units_in_rows_and_sorted_times_in_columns():
     assert list(matrix.columns) == [1, 2]
 
 
+def test_an_absent_value_column_is_named():
+    with pytest.raises(KeyColumnError, match="'light' is not in the table"):
+        complete(PANEL, ["light"], keys=["city", "year"])
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=20, unique=True),
     st.booleans(),

@@ -165,6 +165,7 @@ def complete(
     """
     require_choice("missing", missing, Missing)
     require_keys(df, keys, unique=unique)
+    require_columns(df, values)
     used = df[named(*keys, *values)]  # a copy: what is written to it never reaches df
     dropped: list[tuple[str, tuple[object, ...]]] = []
     keep = np.ones(len(df), dtype=bool)

@@ -533,3 +533,18 @@ def test_middle_yangtze_and_2013_lie_apart_as_noted(shipped):
     rest = shipped[shipped["city_zh"] == "宿州"]
     assert set(range(2004, 2019)) - set(rest["year"]) == {2017}
     assert set(rest["cluster"]) == {"central_plains"}
+
+
+def test_a_number_takes_the_first_ground_on_which_it_was_attempted():
+    real = ledger.compare_text("p2", {"share_land": 20.0}, basis="real")
+    printed = ledger.compare_text("p2", {"share_land": 24.2, "model_u1": 41 / 64}, basis="printed")
+    method = ledger.compare_text("p2", None, basis="simulated")
+    both = ledger.first_judged(real, printed, method).set_index("id")
+    assert both.loc["p2.text.share_land", ["basis", "verdict"]].tolist() == ["real", "not reproduced"]
+    assert both.loc["p2.text.model_u1", "basis"] == "printed"
+    assert (both.drop(index=["p2.text.share_land", "p2.text.model_u1"])["verdict"] == "method only").all()
+    assert both.index.tolist() == real["id"].tolist()
+    alone = ledger.first_judged(real, printed).set_index("id")
+    assert (alone.drop(index=["p2.text.share_land", "p2.text.model_u1"])["verdict"] == "not attempted").all()
+    with pytest.raises(KeyColumnError, match="different numbers"):
+        ledger.first_judged(real, ledger.compare_text("p1", None, basis="simulated"))

@@ -139,6 +139,39 @@ def compare_text(
     return compare(paper, published.TEXT, frame, basis=basis, reason=reason)
 
 
+def first_judged(*ledgers: pd.DataFrame) -> pd.DataFrame:
+    """One row per printed number: that of the first ledger in which it was attempted.
+
+    For a table whose numbers stand on several grounds: real data for some, other printed numbers or a simulation for the
+    rest. A number that no ledger attempted keeps its row in the first one.
+
+    Parameters
+    ----------
+    *ledgers : DataFrame
+        Of the same printed numbers, as `compare` returns them, the preferred one first.
+
+    Raises
+    ------
+    KeyColumnError
+        An id stands twice in a ledger, or the ledgers do not hold the same numbers.
+
+    Examples
+    --------
+    >>> some = compare_text("p2", {"model_u1": 41 / 64}, basis="printed")
+    >>> rest = compare_text("p2", None, basis="simulated")
+    >>> first_judged(some, rest)["verdict"].value_counts().to_dict()
+    {'method only': 12, 'reproduced': 1}
+    """
+    for ledger in ledgers:
+        require_keys(ledger, ["id"])
+        if set(ledger["id"]) != set(ledgers[0]["id"]):
+            raise KeyColumnError("the ledgers hold different numbers", remedy="compare the same table in each")
+    stacked = pd.concat(ledgers, ignore_index=True)
+    attempted = stacked[stacked["verdict"] != "not attempted"]
+    first = pd.concat([attempted, stacked]).drop_duplicates("id").set_index("id")
+    return first.loc[ledgers[0]["id"]].reset_index()[list(COLUMNS)]
+
+
 def reproduces(printed: Decimal, computed: float, *, kind: str = "decimal", relation: str = "") -> bool:
     """Whether a computed number is the printed one, as far as print can tell.
 
