@@ -81,3 +81,12 @@ def test_two_way_effects_are_the_residuals_of_dummies(cells, weighted, seed):
     beta = np.linalg.lstsq(root * dummies, root * y, rcond=None)[0]
     np.testing.assert_allclose(effects.demean(y), y - dummies @ beta, atol=1e-10)
     assert effects.rank == np.linalg.matrix_rank(dummies)
+
+
+def test_the_effects_of_a_long_panel_leave_nothing_behind():
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame([(city, year) for city in range(274) for year in range(20)], columns=["city", "year"])
+    y = rng.normal(size=(274, 20))
+    closed = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
+    found = TwoWayEffects.of(df, unit="city", time="year").demean(y.ravel())
+    np.testing.assert_allclose(found, closed.ravel(), atol=1e-12)

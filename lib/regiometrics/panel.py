@@ -251,7 +251,7 @@ class TwoWayEffects:
     @property
     def rank(self) -> int:
         """Number of independent effects: units plus times minus the connected parts of the panel."""
-        return len(self.units) + int(np.linalg.matrix_rank(self._time_gram(), hermitian=True))
+        return len(self.units) + len(self.times) - len(self._anchors(self._table()))
 
     def demean(self, columns: np.ndarray) -> np.ndarray:
         """Residuals of each column, shape (rows, k), after weighted regression on all unit and time effects.
@@ -261,27 +261,31 @@ class TwoWayEffects:
         """
         columns = np.asarray(columns, dtype=float)
         flat = columns.reshape(len(columns), -1)
-        mass = self._table().sum(axis=1)
+        table = self._table()
+        mass = table.sum(axis=1)
         within = flat - (self._sums(flat * self.weights[:, None], self.unit, len(mass)) / mass[:, None])[self.unit]
         totals = self._sums(within * self.weights[:, None], self.time, len(self.times))
-        shift = np.linalg.pinv(self._time_gram(), hermitian=True) @ totals
-        unit_shift = (self._table() @ shift) / mass[:, None]
-        result: np.ndarray = within - shift[self.time] + unit_shift[self.unit]
+        gram = np.diag(table.sum(axis=0)) - (table / mass[:, None]).T @ table
+        free = np.delete(np.arange(len(gram)), self._anchors(table))
+        shift = np.zeros_like(totals)
+        shift[free] = np.linalg.solve(gram[np.ix_(free, free)], totals[free])
+        result: np.ndarray = within - shift[self.time] + (table @ shift / mass[:, None])[self.unit]
         return result.reshape(columns.shape)
 
     def _table(self) -> np.ndarray:
         """Weight by unit and time."""
-        table = np.zeros((len(self.units), len(self.times)))
-        np.add.at(table, (self.unit, self.time), self.weights)
-        return table
+        shape = len(self.units), len(self.times)
+        at = self.unit * shape[1] + self.time
+        return np.asarray(np.bincount(at, self.weights, shape[0] * shape[1]), dtype=float).reshape(shape)
 
-    def _time_gram(self) -> np.ndarray:
-        table = self._table()
-        gram: np.ndarray = np.diag(table.sum(axis=0)) - (table / table.sum(axis=1, keepdims=True)).T @ table
-        return gram
+    @staticmethod
+    def _anchors(table: np.ndarray) -> np.ndarray:
+        """First period of each connected part of the panel; its effect is held at 0 while the others are solved for."""
+        linked = table.T @ table > 0
+        while not np.array_equal(linked @ linked, linked):
+            linked = linked @ linked
+        return np.unique(linked.argmax(axis=1))
 
     @staticmethod
     def _sums(columns: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:
-        sums = np.zeros((n, columns.shape[1]))
-        np.add.at(sums, at, columns)
-        return sums
+        return np.column_stack([np.bincount(at, column, n) for column in columns.T])
