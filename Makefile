@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup book notebooks lint test slow bench lock clean
+.PHONY: help setup book notebooks lint test slow bench results lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -53,6 +53,9 @@ slow: $(STAMP) ## The Monte Carlo checks that take minutes
 
 bench: $(STAMP) ## Time the estimators
 	$(BIN)/python -m pytest -q -o addopts=--import-mode=importlib --benchmark-only tests/benchmarks
+
+results: $(STAMP) ## Draw the stored Monte Carlo results again
+	$(BIN)/python data/results/make_monte_carlo.py
 
 lock: $(STAMP) ## Bring requirements.lock in step with pyproject.toml
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock

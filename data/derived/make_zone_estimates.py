@@ -19,10 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from make_coagglomeration import WORKBOOK, read_workbook
 
 from regiometrics.data import facts
 from regiometrics.data.boundaries import prefectures
 from regiometrics.data.files import sources_folder
+from regiometrics.estimate.fixed_effects import FixedEffectsResult
 from regiometrics.estimate.matching import psm_did
 from regiometrics.estimate.mediation import moderation
 from regiometrics.estimate.modern_did import honest_bounds
@@ -42,18 +44,25 @@ FILES = {
         "city_controls_biechouwo/deposits_loans_2003_2023.xlsx",
         "2b6a01b7a2e7e30b71e650f7ca4a244a866be10165de025c15ba71d21035b1b3",
     ),
-    "employment": (
-        "city_employment_19sectors/300cities_employment_by_sector_2000_2022.xlsx",
-        "c06656499f052c71dd3c284ffce1f3f3f9ccf5979f3692e72dda8efb0392630b",
-    ),
 }
 YEARS = (2003, 2020)  # the paper's go to 2022
 PAPER_YEARS = (2003, 2022)
 LEFT_OUT = {"500000", "520500", "520600"}  # Chongqing, Bijie and Tongren, as in the paper
 LARGE = 500  # 10,000 persons, as p5 divides cities by size
 DRAWS, SEED, WINDOW = 1999, 5, (-6, 8)
+FIRST_YEARS = (-6, 4)  # leads and lags behind the bounds, whose effect is the mean of years 0 to 4
+DEPARTURES = {"smoothness": (0, 0.001, 0.002, 0.005), "relative_magnitude": (0, 0.25, 0.5, 1)}
 KEYS = {"unit": "adcode", "time": "year", "outcome": "gini", "adoption": "adoption"}
 MEASURES = {"cv": "COVW_light_pc", "theil": "GE_1W_light_pc", "gini_gdp": "GINIW_pred_GDP_pc"}
+OTHER_POLICIES = {"5": "policy1_central_china", "6": "policy2_jjj", "7": "policy3_yangtze_belt", "8": "policy4_gba"}
+"""Columns of table 5 and the terms printed there, in the order of the facts."""
+GROUPS = {
+    "size": ["small or medium", "large"],
+    "resource": ["inside", "outside"],
+    "cluster": ["inside", "outside"],
+    "old_base": ["inside", "outside"],
+}
+"""Splits of table 6 in the order of its columns."""
 MODERN = ("callaway_santanna", "sun_abraham", "imputation", "dcdh", "synthetic_did")
 
 
@@ -75,13 +84,11 @@ def keyed(frame: pd.DataFrame, code: str, year: str, **columns: str) -> pd.DataF
     return keys.assign(**{name: pd.to_numeric(kept[column]) for name, column in columns.items()})
 
 
-def secondary_tertiary_share(employment: pd.DataFrame) -> pd.DataFrame:
+def secondary_tertiary_share(path: Path) -> pd.DataFrame:
     """One minus the share of section A in the sum of the 19 sections."""
-    sections = [column for column in employment if column.endswith("业从业人员数(万人)") or "公共管理" in column]
-    sections = [column for column in sections if not column.startswith(("第一", "第二", "第三"))]
-    total = employment[sections].sum(axis=1, min_count=1)
-    table = employment.assign(emp=1 - employment["农林牧渔业从业人员数(万人)"].fillna(0) / total.where(total > 0))
-    return keyed(table, "行政区划代码", "年份", emp="emp")
+    employment = read_workbook(path, YEARS)
+    share = 1 - employment["A"] / employment[list(facts.SECTIONS)].sum(axis=1)
+    return employment[["city", "year"]].rename(columns={"city": "adcode"}).assign(emp=share)
 
 
 def panel(sources: Path) -> pd.DataFrame:
@@ -92,12 +99,12 @@ def panel(sources: Path) -> pd.DataFrame:
     banks = keyed(banks, "城市代码", "年份", deposits="年末金融机构存款余额", output="地区生产总值")
     index = pd.read_csv(Path(__file__).with_name("city_coagglomeration_2003_2019.csv"), dtype={"adcode": str})
     table = lights
-    for other in (economy, banks, index, secondary_tertiary_share(read("employment", sources))):
+    for other in (economy, banks, index, secondary_tertiary_share(sources.joinpath(*WORKBOOK))):
         table = table.merge(other, on=["adcode", "year"], how="left", validate="one_to_one")
     table = table[table["year"].between(*YEARS)].assign(
         ln_gdp=np.log(table["gdp"] * 10_000),
         saver=table["deposits"] / table["output"],
-        large=table["population"].ge(LARGE).map({True: "large", False: "small or medium"}),
+        size=table["population"].ge(LARGE).map({True: "large", False: "small or medium"}),
         municipality=table["adcode"].str.endswith("0000"),
     )
     zones = facts.transfer_zones(treated_only=True).set_index("adcode")["adoption"]
@@ -126,7 +133,7 @@ def paper_sample(table: pd.DataFrame, sources: Path) -> pd.DataFrame:
 
 def moments(table: pd.DataFrame, sources: Path) -> pd.DataFrame:
     """Moments in the layout of the paper's table 2, of the variables that can be had."""
-    columns = {"ln_gdp": log_gdp(sources)["ln_gdp"], "indg": table["gini"]}
+    columns = {"ln_gdp": log_gdp(sources)["ln_gdp"], "indg": table["gini"], "emp": table["emp"].dropna()}
     names = {"size": "n_obs", "mean": "mean", "std": "std_dev", "min": "min", "max": "max"}
     rows = {name: column.agg(list(names)).rename(names) for name, column in columns.items()}
     return pd.DataFrame(rows).T.rename_axis("variable").reset_index()
@@ -136,90 +143,108 @@ def moments(table: pd.DataFrame, sources: Path) -> pd.DataFrame:
 # the estimates
 
 
-def row(exhibit: str, specification: str, method: str, effect: EffectResult, **more: float) -> dict[str, object]:
-    """One effect as a row of ``estimates.csv``."""
-    numbers = {name: getattr(effect, name) for name in ("estimate", "std_error", "p_value", "low", "high")}
-    return {
-        "exhibit": exhibit,
-        "specification": specification,
-        "method": method,
-        **numbers,
-        "n_obs": effect.n_obs,
-        "n_units": effect.n_units,
-        **more,
-    }
+def row(exhibit: str, specification: str, method: str, effect: EffectResult, **more: object) -> dict[str, object]:
+    """One effect as a row of ``estimates.csv``; ``column`` and ``term`` name its printed counterpart, if it has one."""
+    names = ("estimate", "std_error", "p_value", "low", "high", "n_obs", "n_units")
+    numbers = {name: getattr(effect, name) for name in names}
+    return {"exhibit": exhibit, "specification": specification, "method": method, "term": "policy", **numbers, **more}
 
 
 def fitted(
-    exhibit: str, specification: str, method: str, design: StaggeredDesign, term: str = "policy"
+    exhibit: str,
+    method: str,
+    fits: tuple[FixedEffectsResult, FixedEffectsResult],
+    name: str = "policy",
+    *,
+    specification: str = "ln_gdp",
+    **more: object,
 ) -> dict[str, object]:
-    """One coefficient with its error clustered by city, and the robust one, as a row of ``estimates.csv``."""
-    fit, robust = design.regression(), design.regression(vcov="robust")
-    more = {"robust_error": robust.std_error[term], "r2": fit.r2}
-    return row(exhibit, specification, method, fit.effect(term), **more)
+    """One coefficient with its error clustered by city, and the robust one beside it."""
+    clustered, robust = fits
+    kept = {"robust_error": robust.std_error[name], "r2": clustered.r2, **more}
+    return row(exhibit, specification, method, clustered.effect(name), **kept)
 
 
-def errors(exhibit: str, specification: str, design: StaggeredDesign) -> Iterator[dict[str, object]]:
+def both(design: StaggeredDesign) -> tuple[FixedEffectsResult, FixedEffectsResult]:
+    """The regression with clustered and with robust errors."""
+    return design.regression(), design.regression(vcov="robust")
+
+
+def errors(specification: str, design: StaggeredDesign) -> Iterator[dict[str, object]]:
     """The two-way coefficient with each kind of standard error, and by bootstrap, chance and distance."""
-    for vcov in ("iid", "robust", "cluster"):
-        fit = design.regression(vcov=vcov)
-        constant = {"constant": fit.constant["estimate"], "constant_error": fit.constant["std_error"]}
-        yield row(exhibit, specification, vcov, fit.effect("policy"), r2=fit.r2, **constant)
+    exhibit, point = "table 3", design.twfe()
+    for vcov in ("iid", "robust"):
+        yield row(exhibit, specification, vcov, design.twfe(vcov=vcov))
+    column = {"column": "1"} if specification == "none" else {}
+    clustered, robust = both(design)
+    yield fitted(exhibit, "cluster", (clustered, robust), specification=specification, **column)
+    if column:
+        constant = {"estimate": clustered.constant["estimate"], "std_error": clustered.constant["std_error"]}
+        kept = {"term": "constant", "robust_error": robust.constant["std_error"], **column}
+        yield {"exhibit": exhibit, "specification": specification, "method": "cluster: constant", **constant, **kept}
     wild = design.wild_bootstrap(n_boot=DRAWS, seed=SEED)
-    point = design.twfe()
-    yield {**row(exhibit, specification, "wild", point), "p_value": wild.p_value}
+    yield row(exhibit, specification, "wild", point, p_value=wild.p_value)
     for statistic in ("beta", "t"):
         chance = design.placebo(n=DRAWS, statistic=statistic, seed=SEED)
-        yield {**row(exhibit, specification, f"chance on {statistic}", point), "p_value": chance.p_value}
-    near = design.conley("lat", "lon", cutoff_km=300, lags=5)
-    yield row(exhibit, specification, "Conley, 300 km, 5 years", near)
+        yield row(exhibit, specification, f"chance on {statistic}", point, p_value=chance.p_value)
+    yield row(exhibit, specification, "Conley, 300 km, 5 years", design.conley("lat", "lon", cutoff_km=300, lags=5))
 
 
 def robustness(table: pd.DataFrame, design: StaggeredDesign) -> Iterator[dict[str, object]]:
     """Table 5 on real data, column by column; the controls are those at hand."""
-    spec = "ln_gdp"
+    exhibit, design_of = "table 5", {**KEYS, "controls": ["ln_gdp"]}
     options = {"covariates": ["ln_gdp", "population"], "controls": ["ln_gdp"], "method": "kernel", "weighted": False}
     matched = psm_did(table, **KEYS, **options, match_when="by_year")
-    yield row("table 5", spec, "1", matched)
-    cut = winsorize(table, ["gini", "ln_gdp"])
-    yield fitted("table 5", spec, "2", StaggeredDesign(cut, **KEYS, controls=["ln_gdp"]))
-    yield fitted("table 5", spec, "3", StaggeredDesign(table[~table["municipality"]], **KEYS, controls=["ln_gdp"]))
+    yield row(exhibit, "ln_gdp", "matched by year", matched, column="1")
+    cut = StaggeredDesign(winsorize(table, ["gini", "ln_gdp"]), **design_of)
+    yield fitted(exhibit, "winsorised", both(cut), column="2")
+    yield fitted(
+        exhibit, "no municipalities", both(StaggeredDesign(table[~table["municipality"]], **design_of)), column="3"
+    )
     ahead = design.anticipation()
-    yield row("table 5", spec, "4", ahead)
-    yield {
-        **row("table 5", spec, "4: pre1", ahead),
-        **ahead.path.iloc[0][["estimate", "std_error", "p_value", "low", "high"]],
-    }
+    yield row(exhibit, "ln_gdp", "anticipation", ahead, column="4")
+    lead = ahead.path.iloc[0][["estimate", "std_error", "p_value", "low", "high"]]
+    yield row(exhibit, "ln_gdp", "anticipation: pre1", ahead, column="4", term="policy_x_pre1", **lead)
     cities = table["adcode"].drop_duplicates()
-    for column, other in enumerate(facts.regional_policies().itertuples(), start=5):
+    for (column, term), other in zip(OTHER_POLICIES.items(), facts.regional_policies().itertuples(), strict=True):
         inside = cities[cities.str.startswith(other.prefixes)]
-        dummies = pd.DataFrame({"adcode": inside, "policy": other.policy, "start": other.start})
-        wider = design.with_policies(dummies)
-        yield fitted("table 5", spec, f"{column}", wider)
-        yield fitted("table 5", spec, f"{column}: {other.policy}", wider, other.policy)
+        fits = both(
+            design.with_policies(pd.DataFrame({"adcode": inside, "policy": other.policy, "start": other.start}))
+        )
+        yield fitted(exhibit, other.policy, fits, column=column)
+        yield fitted(exhibit, f"{other.policy}: its dummy", fits, other.policy, column=column, term=term)
 
 
-def heterogeneity(design: StaggeredDesign) -> Iterator[dict[str, object]]:
+def heterogeneity(table: pd.DataFrame, design: StaggeredDesign) -> Iterator[dict[str, object]]:
     """Table 6 on real data: each group, and the test of their difference."""
-    for by in ("large", "resource", "cluster", "old_base"):
-        split = design.split(by).to_frame()
-        for group in split.to_dict("records"):
-            label = f"{by}: {group['group']}"
-            numbers = {
-                name: group[name] for name in ("estimate", "std_error", "p_value", "low", "high", "n_obs", "n_units")
-            }
-            yield {"exhibit": "table 6", "specification": "ln_gdp", "method": label, **numbers}
+    exhibit = "table 6"
+    for k, (by, groups) in enumerate(GROUPS.items()):
+        for column, group in enumerate(groups, start=2 * k + 1):
+            half = table[table[by] == group]
+            fits = both(StaggeredDesign(half, **KEYS, controls=["ln_gdp"], always_treated="keep"))
+            yield fitted(exhibit, f"{by}: {group}", fits, column=str(column))
+        gap = design.split(by).to_frame().iloc[-1]
+        numbers = gap[["estimate", "std_error", "p_value", "low", "high"]]
+        sign = 1 if groups == sorted(groups) else -1  # the second group less the first, in the order of print
+        turned = {"estimate": sign * gap["estimate"], "low": min(sign * gap[["low", "high"]])}
+        turned["high"] = max(sign * gap[["low", "high"]])
+        yield {"exhibit": exhibit, "specification": "ln_gdp", "method": f"{by}: difference", **numbers, **turned}
 
 
 def mechanisms(table: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Table 7 on real data: the employment share, and the interactions of equation (6)."""
-    for moderator, label in (("quality_depth_five", "isa"), ("quality_five", "isa, quality alone"), ("emp", "emp")):
-        options = {"unit": "adcode", "time": "year", "controls": ["ln_gdp"], "missing": "drop"}
-        policy = table.assign(policy=(table["year"] >= table["adoption"]).astype(float))
-        model = moderation(policy, outcome="gini", treatment="policy", moderator=moderator, **options)
-        yield row("table 7", "ln_gdp", f"{label}: policy on it", model.first.effect("policy"), r2=model.first.r2)
-        for term in model.second.estimate.index[:3]:
-            yield row("table 7", "ln_gdp", f"{label}: {term}", model.second.effect(term), r2=model.second.r2)
+    """Table 7 on real data: equation (5), and the products of equation (6)."""
+    policy = table.assign(policy=(table["year"] >= table["adoption"]).astype(float))
+    options = {"unit": "adcode", "time": "year", "controls": ["ln_gdp"], "missing": "drop", "center": False}
+    for moderator, name, at in (("quality_depth_five", "isa", 3), ("quality_five", "", 0), ("emp", "emp", 5)):
+        of = {"outcome": "gini", "treatment": "policy", "moderator": moderator, **options}
+        models = [moderation(policy, **of, vcov=vcov) for vcov in ("cluster", "robust")]
+        first, second = (tuple(getattr(model, part) for model in models) for part in ("first", "second"))
+        own = {"column": str(at)} if name else {}
+        yield fitted("table 7", f"{moderator}: on the policy", first, **own)
+        terms = {"policy": "policy", moderator: name, f"policy x {moderator}": f"{name}_x_policy"}
+        for term, printed in terms.items():
+            own = {"column": str(at + 1), "term": printed} if name else {"term": ""}
+            yield fitted("table 7", f"Gini on {term}" + f", {moderator}" * (term == "policy"), second, term, **own)
 
 
 def curve(table: pd.DataFrame, all_cities: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -253,12 +278,10 @@ def estimates(table: pd.DataFrame, all_cities: pd.DataFrame) -> dict[str, pd.Dat
     design = StaggeredDesign(table, **KEYS, controls=["ln_gdp"])
     two = StaggeredDesign(table, **KEYS, controls=["ln_gdp", "saver"], missing="drop")
     every = StaggeredDesign(all_cities.groupby("adcode").filter(lambda city: city["gini"].notna().all()), **KEYS)
-    rows = [*errors("table 3", "none", plain), *errors("table 3", "ln_gdp", design)]
-    rows += [
-        fitted("table 3", "ln_gdp, saver", "cluster", two),
-        fitted("table 3", "none, 331 cities", "cluster", every),
-    ]
-    rows += [*robustness(table, design), *heterogeneity(design), *mechanisms(table)]
+    rows = [*errors("none", plain), *errors("ln_gdp", design)]
+    for specification, other in (("ln_gdp, saver", two), ("none, 331 cities", every)):
+        rows.append(fitted("table 3", "cluster", both(other), specification=specification))
+    rows += [*robustness(table, design), *heterogeneity(table, design), *mechanisms(table)]
 
     study = plain.event_study(window=WINDOW)
     test = pre_trend_test(study)
@@ -284,9 +307,10 @@ def estimates(table: pd.DataFrame, all_cities: pd.DataFrame) -> dict[str, pd.Dat
             for d, c, s in ((plain, False, "none"), (design, True, "ln_gdp"))
         ]
     )
+    first_years = plain.modern("callaway_santanna", window=FIRST_YEARS)
     bounds = [
-        honest_bounds(study, restriction=r).to_frame().assign(restriction=r)
-        for r in ("smoothness", "relative_magnitude")
+        honest_bounds(first_years, restriction=restriction, m=m).to_frame().assign(restriction=restriction)
+        for restriction, m in DEPARTURES.items()
     ]
     return {
         "estimates": pd.DataFrame(rows),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from regiometrics.data.facts import MANUFACTURING, SECTIONS, producer_services
@@ -16,11 +17,30 @@ from regiometrics.data.files import data_file
 from regiometrics.data.load import Bundle
 from regiometrics.data.schemas import read_tables
 from regiometrics.errors import DomainError, GroupSizeError, RegionError
+from regiometrics.measure.inequality import dagum
 from regiometrics.measure.quotient import coagglomeration, location_quotient
-from regiometrics.panel import Missing, keys_of
-from regiometrics.simulate import p3
+from regiometrics.panel import Missing, keys_of, refuse, require_columns
+from regiometrics.simulate import p3, p5
 
 PLACE = ["cluster", "cluster_zh", "city", "city_zh", "adcode"]
+FLAGS = ["municipality", "resource_city", "cluster5", "old_base"]
+SHIPPED_P5: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "county_lights": ("derived", "lights", "county_lights.csv"),
+        "city_light_gini": ("derived", "city_light_gini_2013_2020.csv"),
+        "city_coagglomeration": ("derived", "city_coagglomeration_2003_2019.csv"),
+        **{
+            name: ("derived", "zones", f"{name}.csv")
+            for name in ("estimates", "paths", "placebo", "bacon", "bounds", "curve", "moments")
+        },
+        "tests": ("results", "tests_of_the_policy.csv"),
+        "dynamic_effects": ("results", "dynamic_effects.csv"),
+    }
+)
+"""Tables of p5 that come with the project: real series, estimates on sources that may not be shipped, Monte Carlo."""
+
+OPTIONS_P3 = {"clusters": None, "services": "p3_recovered", "members": "sample"}
+"""Options of `load` that p3 alone has, and what they are when left out."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +58,9 @@ class Chapter:
     tables : tuple of str
         Tables that `load` returns.
     sources : tuple of str
-        What `load` accepts; ``"folder"`` stands for a path.
+        What `load` accepts, ``"folder"`` standing for a path; empty where nothing can be loaded yet.
     status : {"written", "to come"}
+        Whether the notebook is there.
     """
 
     id: str
@@ -104,6 +125,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 "国家级承接产业转移示范区政策对区域发展差距的影响",
                 ("Yang Renfa", "Bai Minghui"),
                 ("杨仁发", "柏明慧"),
+                tables=("panel", *SHIPPED_P5),
+                sources=("shipped", "simulated", "folder"),
             ),
         )
     }
@@ -126,18 +149,18 @@ def load(
     Parameters
     ----------
     chapter : str
-        ``"p3"``; the other chapters are to come.
+        ``"p3"`` or ``"p5"``; the other chapters are to come.
     source : str or path
         ``"shipped"``, ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
     seed : int
         Of the simulation.
     clusters : str or sequence of str, optional
-        Keep these clusters; the country, and so every quotient, stays that of all cities.
+        p3: keep these clusters; the country, and so every quotient, stays that of all cities.
     services : str or sequence of str
-        Producer services: a rule of `producer_services` or section letters of GB/T 4754-2011.
+        p3: producer services, a rule of `producer_services` or section letters of GB/T 4754-2011.
         The shipped series stands on the four recovered ones alone.
     members : str
-        Membership of the shipped series, see `regiometrics.data.facts.clusters`; a folder has a table ``cities``.
+        p3: membership of the shipped series, see `regiometrics.data.facts.clusters`; a folder has a table ``cities``.
     missing : {"raise", "drop"}
         Of a folder: whether missing values and absent city-years are an error, or are left out and noted.
 
@@ -147,14 +170,16 @@ def load(
         For p3 every source ends in the table ``coagglomeration``: ``cluster, cluster_zh, city, city_zh, adcode, year,
         lq_manufacturing, lq_producer_services, coagglomeration``, one row per cluster, city and year.
         The shipped one adds ``total_mismatch``: the yearbook's printed total is off its sections by more than 5 %.
+        For p5 a simulation and a folder end in the table ``panel`` of `transfer_zone_panel`; what is shipped are the
+        tables of `SHIPPED_P5`, whose columns the READMEs of ``data/`` describe.
         A folder and a simulation also return their own tables.
 
     Raises
     ------
     RegionError
-        An unknown chapter, source or rule, or an option that the source does not have.
+        An unknown chapter, source or rule, or an option that the chapter or the source does not have.
     GroupSizeError
-        A cluster that has no member.
+        A cluster that has no member, or a city with a single county.
     DataProblems
         All problems of a folder at once.
 
@@ -163,11 +188,31 @@ def load(
     >>> bundle = load("p3", clusters=["pearl_river_delta", "guanzhong_plain"])
     >>> bundle.source, bundle.tables["coagglomeration"].shape
     ('shipped', (300, 10))
+    >>> load("p5", "simulated", seed=1).tables["panel"].shape
+    (5480, 20)
     """
-    described = CHAPTERS.get(chapter)
-    if described is None or described.status != "written":
-        written = ", ".join(c.id for c in CHAPTERS.values() if c.status == "written")
-        raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {written}")
+    match chapter:
+        case "p3":
+            return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
+        case "p5":
+            given = {"clusters": clusters, "services": services, "members": members}
+            foreign = [name for name, value in given.items() if value != OPTIONS_P3[name]]
+            if foreign:
+                raise RegionError(f"p5 has no option {', '.join(foreign)}", remedy="leave it out; it belongs to p3")
+            return _load_p5(source, seed=seed, missing=missing)
+    loadable = ", ".join(c.id for c in CHAPTERS.values() if c.sources)
+    raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {loadable}")
+
+
+def _load_p3(
+    source: str | Path,
+    *,
+    seed: int,
+    clusters: str | Sequence[str] | None,
+    services: str | Sequence[str],
+    members: str,
+    missing: Missing,
+) -> Bundle:
     sections = _sections(services)
     if members != "sample" and source != "shipped":
         raise RegionError("members is an option of the shipped series", remedy="name the members in the table `cities`")
@@ -181,19 +226,137 @@ def load(
     elif source == "simulated":
         drawn = p3.panel(seed, services=sections)
         table = coagglomeration_series(drawn.tables["employment"], drawn.tables["cities"], services=sections)
-        tables = {**drawn.tables, "coagglomeration": table}
-        bundle = Bundle(tables, drawn.source, drawn.truth, drawn.calibration, drawn.notes)
+        bundle = _with_table(drawn, coagglomeration=table)
     else:
-        if not Path(source).is_dir():
-            raise RegionError(
-                f"source {str(source)!r} is neither 'shipped' nor 'simulated' nor a folder", remedy="correct the path"
-            )
-        own, notes = read_tables(chapter, source, missing=missing)
+        own = _own_tables("p3", source, missing)
         table = coagglomeration_series(
-            own["employment"], own["cities"], services=sections, national=own.get("national")
+            own.tables["employment"],
+            own.tables["cities"],
+            services=sections,
+            national=own.tables.get("national"),
         )
-        bundle = Bundle({**own, "coagglomeration": table}, "user", notes=notes)
+        bundle = _with_table(own, coagglomeration=table)
     return _only(bundle, clusters)
+
+
+def _load_p5(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
+    if source == "shipped":
+        codes = {"adcode": str, "prefecture": str}
+        shipped = {name: pd.read_csv(data_file(*path), dtype=codes) for name, path in SHIPPED_P5.items()}
+        return Bundle(shipped, "shipped")
+    bundle = p5.panel(seed) if source == "simulated" else _own_tables("p5", source, missing)
+    panel = transfer_zone_panel(*(bundle.tables[name] for name in ("county_light", "city_year", "cities")))
+    return _with_table(bundle, panel=panel)
+
+
+def _own_tables(chapter: str, folder: str | Path, missing: Missing) -> Bundle:
+    """The reader's own tables."""
+    if not Path(folder).is_dir():
+        raise RegionError(
+            f"source {str(folder)!r} is neither 'shipped' nor 'simulated' nor a folder", remedy="correct the path"
+        )
+    tables, notes = read_tables(chapter, folder, missing=missing)
+    return Bundle(tables, "user", notes=notes)
+
+
+def _with_table(bundle: Bundle, **table: pd.DataFrame) -> Bundle:
+    return replace(bundle, tables={**bundle.tables, **table})
+
+
+def light_gini_panel(county_light: pd.DataFrame) -> pd.DataFrame:
+    r"""Gini coefficient of county lights by city and year, the outcome of p5, equation (3) of Yang and Bai.
+
+    Parameters
+    ----------
+    county_light : DataFrame
+        ``county, year, light, city``: mean light of each county, not negative.
+
+    Returns
+    -------
+    DataFrame
+        ``city, year, counties, indg``, sorted by city and year.
+
+    Raises
+    ------
+    GroupSizeError
+        A city has a single county in a year: its Gini coefficient would be zero whatever the light.
+    DomainError
+        Negative light, or a city that is dark in a year.
+    KeyColumnError, MissingValueError
+        A (county, year) that is not unique, or a missing light.
+
+    Notes
+    -----
+    :math:`G_{jj} = \sum_i\sum_r |Y_{ji}-Y_{jr}| / (2 n_j^2 \bar Y_j)`, the group Gini of Dagum's decomposition; it is
+    the plain Gini coefficient, without weights and without a correction for few counties.
+
+    Examples
+    --------
+    >>> lights = pd.DataFrame({"county": ["a", "b"], "year": 2012, "light": [1.0, 3.0], "city": "c"})
+    >>> light_gini_panel(lights)["indg"].tolist()
+    [0.25]
+    """
+    require_columns(county_light, ["county", "year", "light", "city"])
+    single = county_light.groupby(["city", "year"])["county"].transform("size") == 1
+    refuse(
+        GroupSizeError,
+        "a single county in a city: its Gini coefficient is not defined",
+        rows=single,
+        of=county_light,
+        keys=["city", "year"],
+        column="county",
+        remedy="leave these cities out of `cities`, or give their counties one by one",
+    )
+    groups = dagum(county_light, value="light", group="city", time="year", unit="county", pairwise=False).groups
+    table = groups.rename(columns={"group": "city", "time": "year", "n": "counties", "gini": "indg"})
+    return table.sort_values(["city", "year"], ignore_index=True)[["city", "year", "counties", "indg"]]
+
+
+def transfer_zone_panel(county_light: pd.DataFrame, city_year: pd.DataFrame, cities: pd.DataFrame) -> pd.DataFrame:
+    """The panel of p5: policy, outcome, controls and mechanism variables by city and year.
+
+    Parameters
+    ----------
+    county_light, city_year, cities : DataFrame
+        As in `regiometrics.data.schemas`; cities that are not in ``cities``, and lights of other city-years, stay out.
+
+    Returns
+    -------
+    DataFrame
+        ``city, year, adoption`` (first year of the policy, missing where there is none), ``policy`` (0 or 1), ``indg``,
+        the controls ``ln_trans, ln_gdp, saver, edu, country`` (logs of 10,000 persons and of 10,000 yuan; fractions),
+        ``population`` (10,000 persons) and, where the tables have them, ``innoap, isa, emp, municipality,
+        resource_city, cluster5, old_base, lat, lon``.
+
+    Raises
+    ------
+    GroupSizeError, DomainError
+        See `light_gini_panel`.
+    """
+    rows = city_year.merge(cities, on="city", sort=True)
+    lights = county_light.merge(rows[["city", "year"]], on=["city", "year"])
+    rows = rows.merge(light_gini_panel(lights), on=["city", "year"])
+    adoption = rows["adoption_year"].astype("Int64")
+    optional = {"innoap": "patents_per_head"} | {name: name for name in ("isa", "emp", *FLAGS, "lat", "lon")}
+    panel = pd.DataFrame(
+        {
+            "city": rows["city"],
+            "year": rows["year"],
+            "adoption": adoption,
+            "policy": (rows["year"] >= adoption).fillna(False).astype(int),
+            "indg": rows["indg"],
+            "ln_trans": np.log(rows["passengers"]),
+            "ln_gdp": np.log(rows["gdp"]),
+            "saver": rows["deposits_ratio"],
+            "edu": rows["education_ratio"],
+            "country": rows["urbanisation"],
+            "population": rows["population"],
+            **{name: rows[column] for name, column in optional.items() if column in rows},
+        }
+    )
+    return panel.astype({name: bool for name in FLAGS if name in panel}).sort_values(
+        ["city", "year"], ignore_index=True
+    )
 
 
 def coagglomeration_series(

@@ -59,6 +59,17 @@ class Table:
         """The columns that hold numbers."""
         return [name for name, column in self.schema.columns.items() if "unit" in (column.metadata or {})]
 
+    @property
+    def needed(self) -> list[str]:
+        """The columns in which no cell may be empty."""
+        return [name for name, column in self.schema.columns.items() if not column.nullable]
+
+    @property
+    def codes(self) -> list[str]:
+        """The columns that hold codes, which are read as text."""
+        columns = self.schema.columns.items()
+        return [name for name, column in columns if any(check.name == "code" for check in column.checks)]
+
     def units(self) -> dict[str, str]:
         """Unit of measure by column."""
         return {name: cast(dict[str, str], self.schema.columns[name].metadata)["unit"] for name in self.numbers}
@@ -76,6 +87,17 @@ _RULES: Mapping[str, Rule] = {
     "year": (DomainError, "no year between 1949 and 2100", "write the year of the observation, such as 2004"),
     "finite": (MissingValueError, "missing or infinite values", "correct the cell"),
     "negative": (DomainError, "negative employment", "correct the cell; a section without employment is 0"),
+    "below_zero": (DomainError, "negative values", "correct the cell"),
+    "not_positive": (DomainError, "zero or negative values", "correct the cell"),
+    "flag": (DomainError, "neither 0 nor 1", "write 1 for a city of this kind and 0 for the others"),
+    "percent": (DomainError, "too large for a fraction, which hints at percent", "divide the column by 100"),
+    "implausible": (DomainError, "implausible values, which hint at another unit", "give the column in {unit}"),
+    "coordinate": (
+        DomainError,
+        "outside China (latitude 3 to 54, longitude 73 to 136)",
+        "give decimal degrees, and see that lat and lon are not exchanged",
+    ),
+    "two_cities": (KeyColumnError, "a county belongs to two cities", "keep the city of one year for all years"),
     "nobody": (DomainError, "no employment in all 19 sections", "fill the row in or leave the city-year out"),
     "too_few": (
         DomainError,
@@ -96,13 +118,45 @@ def _persons(letter: str) -> pa.Column:
     return pa.Column(float, checks, title=f"{english} ({chinese})", metadata={"unit": "persons"})
 
 
-def _year() -> pa.Column:
+def _year(title: str = "year of the observation", *, nullable: bool = False) -> pa.Column:
     in_range = pa.Check(lambda years: years.between(1949, 2100) & (years % 1 == 0), name="year")
-    return pa.Column(float, in_range, title="year of the observation", metadata={"unit": "year"})
+    return pa.Column(float, in_range, nullable=nullable, title=title, metadata={"unit": "year"})
 
 
-def _city() -> pa.Column:
-    return pa.Column(str, pa.Check.str_matches(r"^\d{6}$", name="code"), title="code of GB/T 2260, six digits")
+def _code(title: str = "code of GB/T 2260, six digits") -> pa.Column:
+    return pa.Column(str, pa.Check.str_matches(r"^\d{6}$", name="code"), title=title)
+
+
+def _number(title: str, unit: str, *checks: pa.Check, optional: bool = False) -> pa.Column:
+    """A column of finite numbers; an optional one may be absent or have empty cells."""
+    finite = pa.Check(np.isfinite, name="finite")
+    return pa.Column(
+        float, [finite, *checks], required=not optional, nullable=optional, title=title, metadata={"unit": unit}
+    )
+
+
+def _plausible(low: float, high: float, name: str = "implausible") -> pa.Check:
+    """Inside the range; infinity, zero and negative values are left to the checks of their own."""
+    return pa.Check(lambda values: values.between(low, high) | ~np.isfinite(values) | (values <= 0), name=name)
+
+
+def _fraction(title: str, most: float = 1.5, *, optional: bool = False) -> pa.Column:
+    return _number(title, "fraction", _NOT_NEGATIVE, _plausible(0, most, "percent"), optional=optional)
+
+
+def _flag(title: str) -> pa.Column:
+    in_set = pa.Check(lambda values: values.isin([0, 1]) | ~np.isfinite(values), name="flag")
+    return pa.Column(
+        float,
+        [pa.Check(np.isfinite, name="finite"), in_set],
+        required=False,
+        title=f"1 for {title}, 0 otherwise",
+        metadata={"unit": "0 or 1"},
+    )
+
+
+_NOT_NEGATIVE = pa.Check(lambda values: values >= 0, name="below_zero")
+_POSITIVE = pa.Check(lambda values: values > 0, name="not_positive")
 
 
 def _all_sections(df: pd.DataFrame) -> pd.Series:
@@ -113,7 +167,7 @@ def _all_sections(df: pd.DataFrame) -> pd.Series:
 EMPLOYMENT = Table(
     "employment",
     pa.DataFrameSchema(
-        {"city": _city(), "year": _year(), **{letter: _persons(letter) for letter in LETTERS}},
+        {"city": _code(), "year": _year(), **{letter: _persons(letter) for letter in LETTERS}},
         checks=[
             pa.Check(lambda df: _all_sections(df) != 0, name="nobody"),
             pa.Check(lambda df: ~_all_sections(df).between(0, FEWEST_PERSONS, inclusive="neither"), name="too_few"),
@@ -136,7 +190,7 @@ CITIES = Table(
     "cities",
     pa.DataFrameSchema(
         {
-            "city": _city(),
+            "city": _code(),
             "cluster": pa.Column(str, title="cluster that the city belongs to"),
             "cluster_zh": pa.Column(str, title="Chinese name of the cluster", required=False, nullable=True),
             "name": pa.Column(str, title="English name of the city", required=False, nullable=True),
@@ -147,7 +201,84 @@ CITIES = Table(
     ),
 )
 
-SCHEMAS: Mapping[str, tuple[Table, ...]] = MappingProxyType({"p3": (EMPLOYMENT, NATIONAL, CITIES)})
+COUNTY_LIGHT = Table(
+    "county_light",
+    pa.DataFrameSchema(
+        {
+            "county": _code(),
+            "year": _year(),
+            "light": _number(
+                "mean night light of the county, inter-calibrated over the years", "digital number", _NOT_NEGATIVE
+            ),
+            "city": _code("city of the county, six digits"),
+            "area": _number("area of the county", "km²", _POSITIVE, _plausible(0.1, 1e6), optional=True),
+        },
+        checks=pa.Check(lambda df: ~(df.groupby("county")["city"].transform("nunique") > 1), name="two_cities"),
+        unique=["county", "year"],
+        title="night light of the counties, one row per county and year; cities outside `city_year` stay out",
+    ),
+)
+CITY_YEAR = Table(
+    "city_year",
+    pa.DataFrameSchema(
+        {
+            "city": _code(),
+            "year": _year(),
+            "passengers": _number("road passengers", "10,000 persons", _POSITIVE, _plausible(0, 1e6)),
+            "gdp": _number("gross domestic product at current prices", "10,000 yuan", _POSITIVE, _plausible(1e5, 2e9)),
+            "deposits_ratio": _fraction("savings deposits of households over GDP", most=15),
+            "education_ratio": _fraction("education expenditure over GDP"),
+            "urbanisation": _fraction("urban population over population"),
+            "population": _number("year-end population", "10,000 persons", _POSITIVE, _plausible(5, 10_000)),
+            "patents_per_head": _number(
+                "applications for invention patents", "per 10,000 persons", _NOT_NEGATIVE, optional=True
+            ),
+            "isa": _number(
+                "co-agglomeration of producer services and manufacturing", "index", _NOT_NEGATIVE, optional=True
+            ),
+            "emp": _fraction("employment in the secondary and tertiary sectors over all employment", optional=True),
+        },
+        unique=["city", "year"],
+        title="controls and mechanism variables in levels, one row per city and year; the chapter takes the logs",
+    ),
+)
+ZONE_CITIES = Table(
+    "cities",
+    pa.DataFrameSchema(
+        {
+            "city": _code(),
+            "adoption_year": _year(
+                "year of approval of the demonstration zone, empty where there is none", nullable=True
+            ),
+            "municipality": _flag("a municipality under the central government"),
+            "resource_city": _flag("a resource-based city"),
+            "cluster5": _flag("a city of the five large clusters"),
+            "old_base": _flag("a city of the five old revolutionary base areas"),
+            "lat": _number("latitude", "degrees", pa.Check.between(3, 54, name="coordinate"), optional=True),
+            "lon": _number("longitude", "degrees", pa.Check.between(73, 136, name="coordinate"), optional=True),
+            "name": pa.Column(str, title="name of the city", required=False, nullable=True),
+        },
+        unique=["city"],
+        title="the cities that are studied, one row per city",
+    ),
+)
+POLICIES = Table(
+    "policies",
+    pa.DataFrameSchema(
+        {
+            "city": _code(),
+            "policy": pa.Column(str, title="name of another policy of the time"),
+            "start_year": _year("first year of the policy in the city"),
+        },
+        unique=["city", "policy"],
+        title="other regional policies, one row per city and policy",
+    ),
+    required=False,
+)
+
+SCHEMAS: Mapping[str, tuple[Table, ...]] = MappingProxyType(
+    {"p3": (EMPLOYMENT, NATIONAL, CITIES), "p5": (COUNTY_LIGHT, CITY_YEAR, ZONE_CITIES, POLICIES)}
+)
 """Tables of a chapter's own-data folder."""
 
 
@@ -172,7 +303,7 @@ def read_tables(
     Parameters
     ----------
     chapter : str
-        ``"p3"``.
+        ``"p3"`` or ``"p5"``.
     folder : path
         One file per table, see `regiometrics.data.load.read_table`.
     missing : {"raise", "drop"}
@@ -181,7 +312,7 @@ def read_tables(
     Returns
     -------
     tables : dict of str to DataFrame
-        The columns of the schemas alone, with codes as text, years as int and numbers as float.
+        The columns of the schemas alone, with codes as text, the year of the row as int and numbers as float.
     notes : tuple of str
         One line per kind of row that is not there.
 
@@ -195,7 +326,8 @@ def read_tables(
     raise_problems([error for _, error in found if not isinstance(error, tolerated)])
     for table in tables_of(chapter):
         if table.name in tables:
-            read = tables[table.name].replace([np.inf, -np.inf], np.nan).dropna(subset=table.numbers)
+            read = tables[table.name].replace([np.inf, -np.inf], np.nan)
+            read = read.dropna(subset=[name for name in table.needed if name in read])
             tables[table.name] = read.astype({"year": int} if "year" in read else {}).reset_index(drop=True)
     return tables, tuple(str(error) for _, error in found)
 
@@ -226,7 +358,7 @@ def _examine(chapter: str, folder: str | Path) -> tuple[dict[str, pd.DataFrame],
         if not table.required and table_file(folder, table.name) is None:
             continue
         try:
-            read = read_table(folder, table.name)
+            read = read_table(folder, table.name, codes=table.codes)
             require_columns(read, table.keys)
         except RegionError as error:
             found.append((table.name, _of_table(table.name, error)))
@@ -326,6 +458,7 @@ def _translate(table: Table, row_keys: Sequence[object], words: pd.DataFrame, er
         rows = [row for row in rows if not words.loc[row, column]]
     keys = dict.fromkeys(row_keys[row] for row in rows)
     make, problem, remedy = rule
+    remedy = remedy.format(unit=table.units().get(column or "", ""))
     return make(problem, column=column, n_rows=len(rows), keys=keys, remedy=remedy) if rows else None
 
 
@@ -342,8 +475,7 @@ def _across_p3(tables: Mapping[str, pd.DataFrame]) -> Found:
     if "employment" not in tables:
         return []
     found: Found = []
-    employment = tables["employment"].dropna(subset=["city"]).query("1949 <= year <= 2100").astype({"year": int})
-    employment = employment.drop_duplicates(["city", "year"])
+    employment = _with_keys(tables["employment"]).drop_duplicates(["city", "year"])
     if "cities" in tables:
         cities = tables["cities"]["city"].dropna()
         unknown = cities[~cities.isin(employment["city"])]
@@ -383,4 +515,79 @@ def _across_p3(tables: Mapping[str, pd.DataFrame]) -> Found:
     return found
 
 
-_ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {"p3": _across_p3}
+def _with_keys(df: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose city and year can be read."""
+    return df.dropna(subset=["city"]).query("1949 <= year <= 2100").astype({"year": int})
+
+
+def _across_p5(tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Problems between the tables: cities without rows, absent city-years, adoption outside the years."""
+    if "cities" not in tables:
+        return []
+    cities = tables["cities"].dropna(subset=["city"]).drop_duplicates("city")
+    cells = {
+        name: _with_keys(tables[name])[["city", "year"]].drop_duplicates()
+        for name in ("city_year", "county_light")
+        if {"city", "year"} <= set(tables.get(name, ()))
+    }
+    found = [error for name, present in cells.items() for error in _without_rows(cities["city"], name, present)]
+    if "policies" in tables:
+        found += _unlisted(tables["policies"]["city"].dropna(), cities["city"])
+    if "city_year" in cells:
+        studied = cells["city_year"][cells["city_year"]["city"].isin(cities["city"])]
+        found += _absent_cells(studied, cells.get("county_light"))
+        if "adoption_year" in cities and len(studied):
+            found += _adoption_outside(cities.set_index("city")["adoption_year"], studied["year"])
+    return found
+
+
+def _without_rows(cities: pd.Series, name: str, present: pd.DataFrame) -> Found:
+    lacking = cities[~cities.isin(present["city"])]
+    if lacking.empty:
+        return []
+    remedy = f"add their rows to `{name}`, or leave them out here"
+    return [
+        ("cities", KeyColumnError(f"cities without any row of `{name}`", column="city", keys=lacking, remedy=remedy))
+    ]
+
+
+def _unlisted(codes: pd.Series, cities: pd.Series) -> Found:
+    unknown = codes[~codes.isin(cities)].drop_duplicates()
+    if unknown.empty:
+        return []
+    remedy = "correct the code or leave the row out"
+    return [("policies", KeyColumnError("cities outside `cities`", column="city", keys=unknown, remedy=remedy))]
+
+
+def _absent_cells(studied: pd.DataFrame, lit: pd.DataFrame | None) -> Found:
+    """City-years that `city_year` lacks, and city-years of cities with lights that have none."""
+    found: Found = []
+    remedy = "add the rows, or pass missing='drop' to go on without these city-years"
+    try:
+        require_balanced(studied, unit="city", time="year")
+    except UnbalancedPanelError as absent:
+        found.append(("city_year", UnbalancedPanelError(absent.problem, keys=absent.keys, remedy=remedy)))
+    if lit is not None:
+        wanted = pd.MultiIndex.from_frame(studied[studied["city"].isin(lit["city"])])
+        dark = wanted.difference(pd.MultiIndex.from_frame(lit), sort=False)
+        if len(dark):
+            problem = "city-years without the light of any county"
+            found.append(("county_light", UnbalancedPanelError(problem, keys=dark, remedy=remedy)))
+    return found
+
+
+def _adoption_outside(adoption: pd.Series, years: pd.Series) -> Found:
+    first, last = years.min(), years.max()
+    outside = adoption[adoption.between(1949, 2100) & ~adoption.between(first, last)]
+    if outside.empty:
+        return []
+    error = DomainError(
+        f"adoption outside the years of `city_year`, {first} to {last}",
+        column="adoption_year",
+        keys=outside.index,
+        remedy="leave the cell empty where there is no adoption in these years",
+    )
+    return [("cities", error)]
+
+
+_ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {"p3": _across_p3, "p5": _across_p5}

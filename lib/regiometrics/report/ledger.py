@@ -142,8 +142,8 @@ def compare_text(
 def first_judged(*ledgers: pd.DataFrame) -> pd.DataFrame:
     """One row per printed number: that of the first ledger in which it was attempted.
 
-    For a table whose numbers stand on several grounds: real data for some, other printed numbers or a simulation for the
-    rest. A number that no ledger attempted keeps its row in the first one.
+    For a table whose numbers stand on several grounds: real data for some, other printed numbers or a simulation for
+    the rest. A number that no ledger attempted keeps its row in the first one.
 
     Parameters
     ----------
