@@ -127,6 +127,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("杨仁发", "柏明慧"),
                 tables=("panel", *SHIPPED_P5),
                 sources=("shipped", "simulated", "folder"),
+                status="written",
             ),
         )
     }

@@ -803,7 +803,7 @@ def coefficient_plot(
     low: str = "low",
     high: str = "high",
     labels: Mapping[str, str] | None = None,
-    printed: float | None = None,
+    printed: float | str | None = None,
     xlabel: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -817,8 +817,8 @@ def coefficient_plot(
         Columns; sigma trends have ``label="group"`` and ``estimate="slope"``.
     labels : mapping, optional
         Words for labels; `regiometrics.report.tables.group_labels` by default.
-    printed : float, optional
-        A printed estimate, drawn as a line through all.
+    printed : float or str, optional
+        A printed estimate, drawn as a line through all, or the column with one for each row, drawn as crosses.
     xlabel : str
     ax : Axes, optional
 
@@ -836,7 +836,11 @@ def coefficient_plot(
         ax = plt.subplots(figsize=(WIDTH, 0.75 + 0.32 * len(frame)))[1]
     words = _words(labels)
     ax.axvline(0, color=INK, lw=0.9, zorder=1)
-    if printed is not None:
+    if isinstance(printed, str):
+        require_columns(frame, [printed])
+        ax.plot(frame[printed], range(len(frame)), "x", color=_PRINTED, ms=7, mew=1.8, zorder=4, label="printed")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
+    elif printed is not None:
         ax.axvline(printed, color=_PRINTED, lw=1.2, ls="--", zorder=1)
         above = ax.get_xaxis_transform()
         ink, text = readable_ink(_PRINTED), f"printed {_signed(printed)}"
@@ -864,6 +868,7 @@ def specification_curve(
     high: str | None = None,
     choices: Sequence[str],
     reference: Mapping[str, object] | None = None,
+    reference_label: str = "as in the paper",
     zero: bool = True,
     ylabel: str = "Estimate",
 ) -> AxesArray:
@@ -880,6 +885,8 @@ def specification_curve(
         Columns that together identify a specification.
     reference : mapping, optional
         Choice -> value of the paper's specification, marked in both panels.
+    reference_label : str
+        What stands over the mark.
     zero : bool
         Draw the line of zero, which a share or a level does not need.
     ylabel : str
@@ -910,7 +917,7 @@ def specification_curve(
     paper = _reference_row(rows, reference)
     if zero:
         top.axhline(0, color=INK, lw=0.9, zorder=1)
-    _curve(top, rows, estimate, low, high, paper)
+    _curve(top, rows, estimate, low, high, paper, reference_label)
     top.set_ylabel(ylabel)
     top.set_xlim(-0.02 * len(rows) - 0.5, 1.02 * len(rows) - 0.5)
     for ax in (top, bottom) if paper is not None else ():
@@ -1198,7 +1205,9 @@ def _spread_out(name: str, values: npt.ArrayLike) -> Floats:
     return drawn
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, estimate: str, low: str | None, high: str | None, paper: int | None) -> None:
+def _curve(
+    ax: Axes, rows: pd.DataFrame, estimate: str, low: str | None, high: str | None, paper: int | None, label: str
+) -> None:
     x, y = np.arange(len(rows)), rows[estimate].to_numpy(dtype=float)
     if low is not None and high is not None:
         ax.vlines(x, rows[low], rows[high], color="#B9CFE3", lw=min(3.0, 160 / len(rows)), zorder=2)
@@ -1210,9 +1219,7 @@ def _curve(ax: Axes, rows: pd.DataFrame, estimate: str, low: str | None, high: s
         ax.plot(paper, y[paper], "D", color=_OTHER_COLOURS[1], ms=6, mec="white", zorder=4)
         side = "left" if paper < 0.15 * len(rows) else "right" if paper > 0.85 * len(rows) else "center"
         ink = readable_ink(_OTHER_COLOURS[1])
-        ax.text(
-            paper, 1.01, "as in the paper", transform=ax.get_xaxis_transform(), ha=side, va="bottom", size=9, color=ink
-        )
+        ax.text(paper, 1.01, label, transform=ax.get_xaxis_transform(), ha=side, va="bottom", size=9, color=ink)
 
 
 def _choice_matrix(ax: Axes, rows: pd.DataFrame, levels: Sequence[tuple[str, object]], paper: int | None) -> None:
