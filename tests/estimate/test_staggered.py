@@ -885,3 +885,12 @@ def test_summaries_show_the_numbers(design):
         in StaggeredDesign(design.panel.assign(even=design.panel["city"] % 2), **KEYS).split("even").summary()
     )
     assert event_study(design).options["window"] == (-5, 5)
+
+
+def test_a_placebo_keeps_the_units_that_the_design_keeps():
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame([(city, year) for city in range(20) for year in range(2013, 2021)], columns=["city", "year"])
+    df["start"] = df["city"].map({0: 2013, 1: 2013, 2: 2015, 3: 2016})
+    df["y"] = rng.normal(size=len(df))
+    design = StaggeredDesign(df, unit="city", time="year", outcome="y", adoption="start", always_treated="keep")
+    assert design.placebo(n=9).observed == pytest.approx(design.twfe().estimate, abs=1e-12)

@@ -38,7 +38,7 @@ AlwaysTreated = Literal["raise", "keep"]
 CHUNK = 100  # draws that share one random stream; draws do not depend on how many are asked for
 TIE = 1e-10  # relative gap below which two values of the statistic count as equal
 COLLINEAR = 1e-10  # share of a policy's variance within units below which effects and controls explain it
-ABSORBED = 1e-9  # share of a column's standard deviation below which effects and other columns explain it
+ABSORBED = 1e-9  # part of a column's largest value below which effects and other columns explain it
 INSIGNIFICANT = 0.1  # p-value of one draw above which the paper calls it insignificant
 
 
@@ -331,7 +331,7 @@ def _draws(
             f"scheme={scheme!r} does not fit the strata",
             remedy="give each unit a stratum for scheme='within_strata', and only for it",
         )
-    groups = [np.arange(len(starts))] if strata is None else [np.flatnonzero(strata == s) for s in np.unique(strata)]
+    groups = [slice(None)] if strata is None else [strata == s for s in np.unique(strata)]
     for chunk, stream in enumerate(np.random.default_rng(seed).spawn(-(-n // CHUNK))):
         drawn = np.tile(starts, (CHUNK, 1))
         for members in groups:
@@ -353,8 +353,8 @@ class _Engine:
     by_start : (units x (periods + 1), 2 + p)
         Of a unit's policy from each start on: its sum of squares within the unit, its products with y and with Z.
         Zero in the last start, which is never.
-    products : (units, p + p(p + 1)/2)
-        Products of y with the columns of Z, and of those with each other (twice if they are two), summed within units.
+    products : (units, (1 + p)(1 + p))
+        Products of y and the columns of Z with each other, summed within units.
     factor : float
         Small-sample factor of the clustered variance.
     """
@@ -369,15 +369,13 @@ class _Engine:
         n_units, n_periods = len(effects.units), len(effects.times)
         observed = np.zeros((n_units, n_periods))
         observed[effects.unit, effects.time] = 1
-        periods = _period_basis(observed)
-        y, off_effects = _residual(used, effects, observed, periods, outcome=outcome, controls=controls)
-        columns = [observed[:, :, None], y, periods, off_effects]
-        table = np.zeros((n_units, n_periods + 1, sum(c.shape[2] for c in columns)))
-        np.concatenate(columns, axis=2, out=table[:, :-1])
-        yz = table[:, :-1, 1:]
-        first, second = np.triu_indices(yz.shape[2])
-        products = (yz.swapaxes(1, 2) @ yz)[:, first, second]
-        products[:, (first > 0) & (first < second)] *= 2
+        levels = _period_levels(observed)
+        y, off_effects = _residual(used, effects, observed, levels, outcome=outcome, controls=controls)
+        table = np.zeros((n_units, n_periods + 1, 2 + levels.shape[1] + len(controls)))
+        cells = table[:, :-1]
+        cells[:, :, 0], cells[:, :, 1], cells[:, :, 2 + levels.shape[1] :] = observed, y, off_effects
+        _spread(levels, observed, out=cells[:, :, 2 : 2 + levels.shape[1]])
+        products = cells[:, :, 1:].swapaxes(1, 2) @ cells[:, :, 1:]
         for t in reversed(range(n_periods)):
             table[:, t] += table[:, t + 1]
         rows_treated = table[:, :, 0]
@@ -386,7 +384,7 @@ class _Engine:
         return cls(
             effects,
             table.reshape(n_units * (n_periods + 1), -1),
-            products[:, 1:],
+            products.reshape(n_units, -1),
             n_units / (n_units - 1) * (len(used) - 1) / (len(used) - n_coefficients),
         )
 
@@ -407,48 +405,56 @@ class _Engine:
         beta = sums[:, 1] / variance
         if not errors:
             return beta, np.full(len(beta), np.nan)
-        # the policy off effects and controls is D off its unit means less Z times slope; its score, unit by unit:
-        first, second = np.triu_indices(slope.shape[1])
-        squares = beta[:, None] * slope[:, first] * slope[:, second]
-        score = -np.hstack([slope, squares]) @ self.products.T
+        # with D off its unit means and f = Z slope, the policy off effects and controls is D - f; its score in a unit
+        # is (D - f)'(y - beta (D - f)) = D'y - beta (D'D - 2 D'f) - (y + beta f)'f, whose last part all units have
+        y_and_f = np.insert(beta[:, None] * slope, 0, 1, axis=1)
+        f = np.insert(slope, 0, 0, axis=1)
+        score = -(y_and_f[:, :, None] * f[:, None]).reshape(len(beta), -1) @ self.products.T
         own = self.by_start[at]
         cross = np.einsum("mp,mp->m", own[:, 2:], slope[pattern])
         score[pattern, unit] += own[:, 1] - beta[pattern] * (own[:, 0] - 2 * cross)
         return beta, np.sqrt(self.factor * np.einsum("bu,bu->b", score, score)) / variance
 
 
-def _period_basis(observed: Floats) -> Floats:
-    """An orthonormal basis of the period effects off the unit means, (units, periods, rank), zero in gaps."""
+def _period_levels(observed: Floats) -> Floats:
+    """Levels by period, (periods, rank), whose `_spread` is an orthonormal basis of the period effects."""
     share = observed / observed.sum(axis=1, keepdims=True)
     size, direction = np.linalg.eigh(np.diag(observed.sum(axis=0)) - share.T @ observed)
     kept = size > ABSORBED * size[-1]
-    level = direction[:, kept] / np.sqrt(size[kept])
-    return np.asarray(observed[:, :, None] * (level - (share @ level)[:, None]))
+    return np.asarray(direction[:, kept] / np.sqrt(size[kept]))
+
+
+def _spread(levels: Floats, observed: Floats, out: Floats | None = None) -> Floats:
+    """Levels by period, (periods, k), in each cell of the panel off the unit means, zero in gaps."""
+    mean = (observed / observed.sum(axis=1, keepdims=True)) @ levels
+    cells: Floats = np.subtract(levels, mean[:, None], out=out)
+    cells *= observed[:, :, None]
+    return cells
 
 
 def _residual(
     used: pd.DataFrame,
     effects: TwoWayEffects,
     observed: Floats,
-    periods: Floats,
+    levels: Floats,
     *,
     outcome: str,
     controls: Sequence[str],
 ) -> tuple[Floats, Floats]:
     """Outcome off effects and controls, and an orthonormal basis of the controls off the effects, zero in gaps.
 
-    Shapes (units, periods, 1) and (units, periods, controls).
+    Shapes (units, periods) and (units, periods, controls).
     """
     names = [*controls, outcome]
-    columns = np.column_stack([used[name].to_numpy(dtype=float) for name in names])
-    columns = columns - columns.mean(axis=0)
-    spread = np.linalg.norm(columns, axis=0)
     cells = np.zeros((*observed.shape, len(names)))
-    cells[effects.unit, effects.time] = columns / np.where(spread > 0, spread, 1)
-    mean = cells.sum(axis=1, keepdims=True) / observed.sum(axis=1)[:, None, None]
-    within = (observed[:, :, None] * (cells - mean)).reshape(-1, len(names))
-    period_basis = periods.reshape(len(within), -1)
-    basis, triangle = np.linalg.qr(within - period_basis @ (period_basis.T @ within))
+    for k, name in enumerate(names):
+        cells[effects.unit, effects.time, k] = used[name]
+    size = np.abs(cells).max(axis=(0, 1))
+    cells /= np.where(size > 0, size, 1)
+    cells -= cells.sum(axis=1, keepdims=True) / observed.sum(axis=1)[:, None, None]
+    cells *= observed[:, :, None]
+    cells -= _spread(levels @ (levels.T @ cells.sum(axis=0)), observed)
+    basis, triangle = np.linalg.qr(cells.reshape(-1, len(names)))
     for column, left in zip(names, np.abs(np.diagonal(triangle)), strict=True):
         if left <= ABSORBED:
             raise RankError(
@@ -457,7 +463,7 @@ def _residual(
                 remedy="leave the control out" if column in controls else "give an outcome that varies beyond them",
             )
     basis = basis.reshape(cells.shape)
-    return basis[:, :, -1:] * (triangle[-1, -1] * spread[-1]), basis[:, :, :-1]
+    return basis[:, :, -1] * (triangle[-1, -1] * size[-1]), basis[:, :, :-1]
 
 
 def _starts(rows: pd.DataFrame, effects: TwoWayEffects, *, unit: str, adoption: str) -> Positions:

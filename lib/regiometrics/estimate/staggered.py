@@ -343,6 +343,7 @@ class StaggeredDesign:
             outcome=self.outcome,
             adoption=self.adoption,
             controls=self.controls,
+            always_treated="keep" if self.always_treated == "keep" else "raise",
             **options,
         )
         return self._on_design(found)
