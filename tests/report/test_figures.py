@@ -653,9 +653,9 @@ def test_maps_alone_need_geopandas():
 
 def test_printed_estimates_stand_as_crosses_in_their_rows():
     frame = pd.DataFrame({"term": ["a", "b"], "estimate": [1.0, 0.2], "low": 0.1, "high": 1.5, "print": [0.9, np.nan]})
-    ax = coefficient_plot(frame, printed="print")
+    ax = f.coefficient_plot(frame, printed="print")
     (crosses,) = [line for line in ax.lines if line.get_marker() == "x"]
     np.testing.assert_array_equal(crosses.get_xdata(), [0.9, np.nan])
     assert list(crosses.get_ydata()) == [0, 1]
     with pytest.raises(KeyColumnError, match="'paper' is not in the table"):
-        coefficient_plot(frame, printed="paper")
+        f.coefficient_plot(frame, printed="paper")
