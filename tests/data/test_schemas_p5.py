@@ -8,6 +8,7 @@ from regiometrics.data.schemas import COUNTY_LIGHT, SCHEMAS, check_table, proble
 from regiometrics.errors import (
     DataProblems,
     DomainError,
+    GroupSizeError,
     KeyColumnError,
     MissingValueError,
     RegionError,
@@ -300,3 +301,16 @@ def test_the_table_that_is_checked_is_not_changed(tables):
     before = bad.copy(deep=True)
     check_table(COUNTY_LIGHT, bad)
     pd.testing.assert_frame_equal(bad, before)
+
+
+def test_cities_without_a_gini_are_reported_with_the_rest(folder, tables):
+    light = tables["county_light"]
+    light = light[(light["city"] != "510100") | light["county"].str.endswith("01")]
+    dark = light.assign(light=light["light"].mask((light["city"] == "430100") & (light["year"] == 2010), 0.0))
+    found = problems("p5", folder(county_light=dark))
+    assert len(found) == 2
+    with pytest.raises(DataProblems) as caught:
+        read_tables("p5", folder(county_light=dark))
+    single, lightless = caught.value.problems
+    assert isinstance(single, GroupSizeError) and single.keys == tuple(("510100", year) for year in YEARS)
+    assert isinstance(lightless, DomainError) and lightless.keys == (("430100", 2010),)

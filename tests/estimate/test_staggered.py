@@ -894,3 +894,15 @@ def test_a_placebo_keeps_the_units_that_the_design_keeps():
     df["y"] = rng.normal(size=len(df))
     design = StaggeredDesign(df, unit="city", time="year", outcome="y", adoption="start", always_treated="keep")
     assert design.placebo(n=9).observed == pytest.approx(design.twfe().estimate, abs=1e-12)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# inference
+
+
+def test_mean_effect_of_the_event_study_has_the_t_distribution_of_its_clusters(design):
+    study = design.event_study(window=(-3, 2), level=0.9)
+    assert study.n_clusters == 20
+    assert study.p_value == pytest.approx(2 * stats.t.sf(abs(study.estimate) / study.std_error, 19), rel=1e-10)
+    reach = stats.t.ppf(0.95, 19) * study.std_error
+    assert (study.low, study.high) == pytest.approx((study.estimate - reach, study.estimate + reach), rel=1e-10)

@@ -13,7 +13,7 @@ _CHECKOUT = _PACKAGE.parents[1]
 
 
 def data_folder() -> Path:
-    """The folder that holds ``published/``, ``facts/`` and ``derived/``."""
+    """The folder that holds ``published/``, ``facts/``, ``derived/``, ``reference/`` and ``results/``."""
     return _first_folder(os.environ.get("REGIOMETRICS_DATA"), _PACKAGE / "_data", _CHECKOUT / "data")
 
 

@@ -21,13 +21,14 @@ from regiometrics.data.facts import SECTIONS
 from regiometrics.data.load import read_table, table_file
 from regiometrics.errors import (
     DomainError,
+    GroupSizeError,
     KeyColumnError,
     MissingValueError,
     RegionError,
     UnbalancedPanelError,
     raise_problems,
 )
-from regiometrics.panel import Missing, numeric, require_balanced, require_columns
+from regiometrics.panel import Missing, keys_of, numeric, require_balanced, require_columns
 
 FEWEST_PERSONS = 1_000
 """A city-year with fewer persons in all 19 sections hints at another unit: yearbooks print 10,000 persons (万人)."""
@@ -538,7 +539,30 @@ def _across_p5(tables: Mapping[str, pd.DataFrame]) -> Found:
         found += _absent_cells(studied, cells.get("county_light"))
         if "adoption_year" in cities and len(studied):
             found += _adoption_outside(cities.set_index("city")["adoption_year"], studied["year"])
+    if {"county", "city", "year", "light"} <= set(tables.get("county_light", ())):
+        lights = tables["county_light"]
+        found += _without_gini(lights[lights["city"].isin(cities["city"])])
     return found
+
+
+def _without_gini(lights: pd.DataFrame) -> Found:
+    """City-years of one county, or without light, where the outcome of p5 is not defined."""
+    light = pd.to_numeric(lights["light"], errors="coerce")
+    cells = lights.assign(light=light).groupby(["city", "year"], as_index=False)
+    table = cells.agg(counties=("county", "nunique"), light=("light", "max"))
+    keys = ["city", "year"]
+    rules: tuple[tuple[type[RegionError], pd.Series, str, str], ...] = (
+        (GroupSizeError, table["counties"] == 1, "a single county, so its Gini coefficient is not defined", "county"),
+        (DomainError, table["light"] == 0, "no light in any county, so its Gini coefficient is not defined", "light"),
+    )
+    return [
+        (
+            "county_light",
+            error(problem, column=column, keys=keys_of(table, bad, keys), remedy="leave these cities out of `cities`"),
+        )
+        for error, bad, problem, column in rules
+        if bad.any()
+    ]
 
 
 def _without_rows(cities: pd.Series, name: str, present: pd.DataFrame) -> Found:

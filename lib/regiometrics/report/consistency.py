@@ -1,4 +1,6 @@
-"""The audit of printed numbers by printed numbers: no data enter, only arithmetic and the rounding of what is printed.
+"""The audit of printed numbers by printed numbers: arithmetic, and the rounding of what is printed.
+
+No data enter, but for the dates of the zones in p5, whose dummy the printed tables describe.
 
 ``check`` runs the audit of a paper, ``misprints`` names the numbers that other printed numbers prove wrong.
 The rules themselves work on any table: ``stars``, ``moments``, ``indicator``, ``gini_cv``, ``indirect``, ``intercept``,

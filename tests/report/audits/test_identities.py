@@ -118,3 +118,9 @@ def test_contrast_has_no_direction_and_no_use_for_stars():
     assert forth.verdict == back.verdict == "not determined"  # the first has two stars, the second none
     assert forth.printed == back.printed == "|z| = 0.92"
     assert "leave open whether the two differ" in forth.meaning
+
+
+def test_contrast_of_the_printed_values_decides_and_rounding_only_helps():
+    check = contrast("0.9", "0.4", "0.0", "0.2")
+    assert check.verdict == "consistent"
+    assert check.meaning.endswith("|z| is 2.01 (1.55 to 2.63)")
