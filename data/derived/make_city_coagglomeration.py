@@ -10,14 +10,13 @@ is lost in the text, and its producer services are not listed, so the series hol
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 from make_coagglomeration import WORKBOOK, read_workbook
+from rebuild import rebuild
 
 from regiometrics.data.facts import MANUFACTURING, SECTIONS, producer_services
-from regiometrics.data.files import sources_folder
 from regiometrics.measure.quotient import coagglomeration, location_quotient
 
 SERIES = "city_coagglomeration_2003_2019.csv"
@@ -52,21 +51,10 @@ def series(employment: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().rename(columns={"city": "adcode"}).round(6)
 
 
-def main() -> int:
-    """Compare, or write to the folder that is named."""
-    sources = sources_folder()
-    if sources is None:
-        raise SystemExit("set REGIOMETRICS_SOURCES to the folder that holds the workbook's folder")
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        made = folder / SERIES
-        series(read_workbook(sources.joinpath(*WORKBOOK), YEARS)).to_csv(made, index=False, lineterminator="\n")
-        kept = Path(__file__).with_name(SERIES)
-        same = kept.exists() and made.read_bytes() == kept.read_bytes()
-    print("the same bytes as in the repository" if same else "differs from the file in the repository")
-    return 0 if same else 1
+def make(sources: Path) -> dict[str, pd.DataFrame]:
+    """The file of this script."""
+    return {SERIES: series(read_workbook(sources.joinpath(*WORKBOOK), YEARS))}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rebuild(make, Path(__file__).parent))

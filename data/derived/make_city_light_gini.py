@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import tempfile
 from pathlib import Path
 
 import pandas as pd
+from rebuild import rebuild
 
-from regiometrics.data.files import sources_folder
 from regiometrics.measure.inequality import gini
 
 LIGHTS = ("city_light_gini", "viirs_2013_2020.dta")
@@ -52,21 +51,10 @@ def series(lights: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().rename(columns={"city": "adcode"}).round({"gini": 6})
 
 
-def main() -> int:
-    """Compare, or write to the folder that is named."""
-    sources = sources_folder()
-    if sources is None:
-        raise SystemExit("set REGIOMETRICS_SOURCES to the folder that holds the lights' folder")
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        made = folder / SERIES
-        series(county_lights(sources.joinpath(*LIGHTS))).to_csv(made, index=False, lineterminator="\n")
-        kept = Path(__file__).with_name(SERIES)
-        same = kept.exists() and made.read_bytes() == kept.read_bytes()
-    print("the same bytes as in the repository" if same else "differs from the file in the repository")
-    return 0 if same else 1
+def make(sources: Path) -> dict[str, pd.DataFrame]:
+    """The file of this script."""
+    return {SERIES: series(county_lights(sources.joinpath(*LIGHTS)))}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rebuild(make, Path(__file__).parent))

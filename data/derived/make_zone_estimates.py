@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import tempfile
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -20,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from make_coagglomeration import WORKBOOK, read_workbook
+from rebuild import rebuild
 
 from regiometrics.data import facts
 from regiometrics.data.boundaries import prefectures
-from regiometrics.data.files import sources_folder
 from regiometrics.estimate.fixed_effects import FixedEffectsResult
 from regiometrics.estimate.matching import psm_did
 from regiometrics.estimate.mediation import moderation
@@ -322,26 +321,13 @@ def estimates(table: pd.DataFrame, all_cities: pd.DataFrame) -> dict[str, pd.Dat
     }
 
 
-def main() -> int:
-    """Compare, or write to the folder that is named."""
-    sources = sources_folder()
-    if sources is None:
-        raise SystemExit("set REGIOMETRICS_SOURCES to the folder that holds the sources' folders")
+def make(sources: Path) -> dict[str, pd.DataFrame]:
+    """The files of ``zones/``."""
     everywhere = panel(sources)
     sample = paper_sample(everywhere, sources)
-    made = {**estimates(sample, everywhere), "moments": moments(sample, sources)}
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        same = True
-        for name, table in made.items():
-            file = folder / f"{name}.csv"
-            table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
-            kept = Path(__file__).parent / "zones" / file.name
-            same &= kept.exists() and file.read_bytes() == kept.read_bytes()
-    print("the same bytes as in the repository" if same else "differs from the files in the repository")
-    return 0 if same else 1
+    tables = {**estimates(sample, everywhere), "moments": moments(sample, sources)}
+    return {f"{name}.csv": table for name, table in tables.items()}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rebuild(make, Path(__file__).with_name("zones"), digits="%.6g"))
