@@ -437,6 +437,18 @@ def test_window_cuts_the_path_and_level_the_intervals(estimator):
         assert cut.path_covariance.index.tolist() == [-2, 0, 1]
 
 
+@pytest.mark.parametrize("estimator", ALL)
+@pytest.mark.parametrize("shift", [-4, -5, -9])
+def test_a_year_zero_or_before_is_a_year_like_any_other(estimator, shift):
+    df = panel(0, cohorts={4: 4, 5: 3}, never=8, years=6)
+    first = did(df, estimator)
+    second = did(df.assign(year=df["year"] + shift, start=(df["start"] + shift).astype("Int64")), estimator)
+    assert second.estimate == pytest.approx(first.estimate, rel=1e-9)
+    assert second.std_error == pytest.approx(first.std_error, rel=1e-6)
+    if "cohort" in first.weights:
+        assert (second.weights["cohort"] - first.weights["cohort"]).eq(shift).all()
+
+
 @settings(max_examples=4)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(ALL), st.floats(0.01, 100), st.integers(-5, 2000))
 def test_order_of_rows_names_of_cities_unit_of_measure_and_calendar_do_not_matter(seed, estimator, scale, shift):

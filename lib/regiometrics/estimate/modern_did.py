@@ -230,9 +230,13 @@ def modern_did(
 
 @dataclass(frozen=True)
 class _Panel:
-    """The used rows under plain names: ``unit, time, outcome, first`` (0 for never treated), ``x0, x1, ...``."""
+    """The used rows under plain names: ``unit, time, outcome, first`` (0 for never treated), ``x0, x1, ...``.
+
+    Periods are counted from 1, as 0 stands for never treated in diff-diff; ``origin`` added gives the table's own.
+    """
 
     rows: pd.DataFrame
+    origin: int
     sample: Sample
     labels: pd.Index
     controls: dict[str, str]
@@ -311,14 +315,16 @@ class _Panel:
         )
         after = (first > period.max()).to_numpy()
         late = tuple(labels[np.unique(code[after])])
-        rows["first"] = first.mask(after).fillna(0).astype(int)
+        origin = int(period.min()) - 1
+        rows["time"] -= origin
+        rows["first"] = (first - origin).mask(after).fillna(0).astype(int)
         if not rows["first"].any():
             raise TreatmentPathError(
                 "no unit is treated inside the table",
                 column=adoption,
                 remedy="give the first treated periods of the treated units, in the numbers of the time column",
             )
-        return cls(rows.reset_index(drop=True), sample, pd.Index(labels), names, late)
+        return cls(rows.reset_index(drop=True), origin, sample, pd.Index(labels), names, late)
 
     @cached_property
     def units(self) -> pd.Series:
@@ -432,6 +438,8 @@ class _Found:
             error = error if len(panel.alone) < len(panel.cohorts) else np.nan
             if len(weights):
                 weights = weights.assign(std_error=weights["std_error"].mask(weights["cohort"].isin(panel.alone)))
+        dates = [name for name in ("cohort", "time") if name in weights]
+        weights = weights.assign(**{name: weights[name] + panel.origin for name in dates})
         path = path.assign(is_base=False)
         if self.has_base:
             n_units = int(panel.treated["period"].eq(BASE).sum())
@@ -471,7 +479,8 @@ class _Found:
         if panel.late:
             yield f"adopt after the last period and count as never treated: {_listed(panel.late)}"
         if panel.alone and self.rests_on_cohorts:
-            yield f"cohorts of one unit, whose own effect has no standard error: {_listed(panel.alone)}"
+            alone = _listed([cohort + panel.origin for cohort in panel.alone])
+            yield f"cohorts of one unit, whose own effect has no standard error: {alone}"
 
 
 def _refuse_options(estimator: str, base: int, window: tuple[int, int] | None, control_group: str, n_boot: int) -> None:
