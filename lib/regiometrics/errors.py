@@ -96,6 +96,10 @@ class NoControlsError(RegionError):
     """Nothing to compare the treated with: no never- or not-yet-treated unit, no control on the common support."""
 
 
+class NoDonorsError(RegionError):
+    """No donor to build a synthetic control from, fewer than two, or a donor that the data do not hold."""
+
+
 class TreatmentPathError(RegionError):
     """Treatment switches off, holds from the first period on, or reaches no unit."""
 
@@ -106,6 +110,10 @@ class SeparationError(RegionError):
 
 class SampleMismatchError(RegionError):
     """Equations that must share a sample do not."""
+
+
+class ConvergenceError(RegionError):
+    """An optimiser stopped without a certificate of its solution."""
 
 
 class DataProblems(RegionError):

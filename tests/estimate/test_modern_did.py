@@ -153,7 +153,7 @@ def test_castle_table_is_the_one_with_the_known_two_way_coefficient(castle):
 
 def test_stored_tables_are_those_of_their_readme():
     text = data_file("reference", "README.md").read_text("utf-8")
-    for name in ("castle.csv", "mpdta.csv"):
+    for name in ("castle.csv", "mpdta.csv", "prop99.csv"):
         content = data_file("reference", name).read_bytes()
         assert f"| `{name}` | {len(content)} | `{hashlib.sha256(content).hexdigest()}` |" in text
 
