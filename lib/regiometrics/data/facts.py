@@ -1,4 +1,4 @@
-"""Institutional facts: cities by cluster, transfer zone and kind, and sections that count as producer services."""
+"""Institutional facts: cities by cluster, transfer zone and kind, counties of the Yangtze delta, producer services."""
 
 from __future__ import annotations
 
@@ -59,6 +59,30 @@ MEMBERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Memberships that the paper leaves open, name to selection of rows; `clusters` says what each means."""
+
+
+CODES_OF_2010: Mapping[str, str] = MappingProxyType(
+    {
+        "崇明县": "310230",
+        "溧水县": "320124",
+        "高淳县": "320125",
+        "金坛市": "320482",
+        "吴江市": "320584",
+        "赣榆县": "320721",
+        "洪泽县": "320829",
+        "大丰市": "320982",
+        "江都市": "321088",
+        "姜堰市": "321284",
+        "富阳市": "330183",
+        "洞头县": "330322",
+        "绍兴县": "330621",
+        "上虞市": "330682",
+        "铜陵县": "340721",
+        "枞阳县": "340823",
+        "寿县": "341521",
+    }
+)
+"""Codes of GB/T 2260, revision of 2010, of units of the Yangtze delta that have another code today."""
 
 
 def clusters(chapter: str = "p3", *, members: str = "sample") -> pd.DataFrame:
@@ -214,6 +238,75 @@ def old_base_areas() -> pd.DataFrame:
     facts = _cities("old_revolutionary_base_areas.csv")
     tidy = facts.assign(area_zh=facts["area_label_zh"], candidate=facts["in_sample_candidate"] == "1")
     return tidy[["adcode", "city", "city_zh", "area", "area_zh", "candidate", "confidence"]]
+
+
+def delta_cities() -> pd.DataFrame:
+    """The 41 cities of the Yangtze delta's four provinces by entry into the cluster, the policy of p1.
+
+    Returns
+    -------
+    DataFrame
+        One row per city: ``adcode, city, city_zh, province, joined`` (year of entry, int), ``group`` (``"incumbent"``
+        until 2003, ``"new"`` in 2010, ``"donor"`` later), ``second_wave`` (bool: entered in 2013), ``confidence``.
+
+    Notes
+    -----
+    p1 prints the lists. Its counts of members, 14, 15, 16, 22, 30 and 41, agree with them.
+
+    Examples
+    --------
+    >>> delta_cities().groupby("group").size().to_dict()
+    {'donor': 19, 'incumbent': 16, 'new': 6}
+    """
+    facts = _cities("yrd_cities.csv")
+    joined = facts["join_year"].astype(int)
+    tidy = facts.assign(
+        joined=joined, group=facts["group_2010"].replace("control", "donor"), second_wave=joined == 2013
+    )
+    return tidy[["adcode", "city", "city_zh", "province", "joined", "group", "second_wave", "confidence"]]
+
+
+def delta_counties() -> pd.DataFrame:
+    """Counties, county-level cities and pooled districts of the delta's 41 cities at the divisions of 2010.
+
+    Returns
+    -------
+    DataFrame
+        One row per unit: ``county`` (code of GB/T 2260 in 2010; that of 市辖区 for the districts of a city), ``name``
+        (in pinyin), ``name_zh``, ``type`` (``"county"``, ``"county_city"``, ``"district"``), ``city`` (code),
+        ``province``, ``group`` and ``second_wave`` of the city as in `delta_cities`, ``district_since`` (year in which
+        a county became a district, Int64, missing for all others), ``confidence``.
+
+    Notes
+    -----
+    207 units: 75 in incumbent cities, 32 in new ones, 100 elsewhere. p1 has 67, 32 and 98 (or 97) and does not name
+    them; eight incumbent units had become districts by 2014. Chaohu, dissolved in 2011, is left out.
+
+    Examples
+    --------
+    >>> delta_counties().groupby("type").size().to_dict()
+    {'county': 113, 'county_city': 53, 'district': 41}
+    """
+    facts = pd.read_csv(data_file("facts", "yrd_county_units_2010.csv"), dtype=str, keep_default_na=False)
+    cities = delta_cities().set_index("adcode").loc[facts["city_adcode"]].reset_index()
+    shared = facts["unit_pinyin"].duplicated(keep=False)
+    pool = facts["unit_type"] == "district_pool"
+    urban = facts["city_adcode"].str[:4].add("01").replace("310001", "310100")
+    since = facts["changed_after_2010"].str.extract(r"^district.*?(\d{4})", expand=False)
+    return pd.DataFrame(
+        {
+            "county": facts["unit_zh"].map(CODES_OF_2010).fillna(facts["adcode_2018_if_unchanged"]).mask(pool, urban),
+            "name": facts["unit_pinyin"].mask(shared, facts["unit_pinyin"] + " (" + facts["province"] + ")"),
+            "name_zh": facts["unit_zh"],
+            "type": facts["unit_type"].replace({"county_level_city": "county_city", "district_pool": "district"}),
+            "city": facts["city_adcode"],
+            "province": facts["province"],
+            "group": cities["group"],
+            "second_wave": cities["second_wave"],
+            "district_since": pd.to_numeric(since).astype("Int64"),
+            "confidence": facts["confidence"],
+        }
+    )
 
 
 def regional_policies() -> pd.DataFrame:

@@ -1,10 +1,11 @@
 """The audit of printed numbers by printed numbers: arithmetic, and the rounding of what is printed.
 
-No data enter, but for the dates of the zones in p5, whose dummy the printed tables describe.
+No data enter, but for two lists: the cities and county units of the delta, which p1 counts, and the dates of the zones
+in p5, whose dummy the printed tables describe.
 
 ``check`` runs the audit of a paper, ``misprints`` names the numbers that other printed numbers prove wrong.
-The rules themselves work on any table: ``stars``, ``moments``, ``indicator``, ``gini_cv``, ``indirect``, ``intercept``,
-``added_regressor``, ``contrast``, ``counts``, ``trend`` and ``match_headers``.
+The rules themselves work on any table: ``stars``, ``moments``, ``indicator``, ``gini_cv``, ``indirect``, ``sobel``,
+``mixing_share``, ``intercept``, ``added_regressor``, ``contrast``, ``counts``, ``trend`` and ``match_headers``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 
 from regiometrics.errors import KeyColumnError
 from regiometrics.panel import require_columns
-from regiometrics.report.audits import p3, p5
+from regiometrics.report.audits import p1, p3, p5
 from regiometrics.report.audits.identities import (
     added_regressor,
     contrast,
@@ -25,7 +26,9 @@ from regiometrics.report.audits.identities import (
     indirect,
     intercept,
     match_headers,
+    mixing_share,
     moments,
+    sobel,
     stars,
     trend,
 )
@@ -45,13 +48,15 @@ __all__ = [
     "intercept",
     "match_headers",
     "misprints",
+    "mixing_share",
     "moments",
+    "sobel",
     "stars",
     "summary",
     "trend",
 ]
 
-AUDITS: Mapping[str, Callable[[], list[Finding]]] = {"p3": p3.findings, "p5": p5.findings}
+AUDITS: Mapping[str, Callable[[], list[Finding]]] = {"p1": p1.findings, "p3": p3.findings, "p5": p5.findings}
 
 
 def check(paper: str) -> pd.DataFrame:
@@ -60,7 +65,7 @@ def check(paper: str) -> pd.DataFrame:
     Parameters
     ----------
     paper : str
-        "p3" or "p5".
+        "p1", "p3" or "p5".
 
     Returns
     -------

@@ -5,8 +5,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from regiometrics.errors import GroupSizeError
-from regiometrics.report.audits.identities import added_regressor, contrast, indicator, intercept
+from regiometrics.errors import DomainError, GroupSizeError
+from regiometrics.report.audits.identities import (
+    added_regressor,
+    contrast,
+    indicator,
+    intercept,
+    mixing_share,
+    sobel,
+    whole_numbers,
+)
+from regiometrics.report.audits.rounded import Rounded
 
 AGREE = ("consistent", "rounding")
 
@@ -124,3 +133,56 @@ def test_contrast_of_the_printed_values_decides_and_rounding_only_helps():
     check = contrast("0.9", "0.4", "0.0", "0.2")
     assert check.verdict == "consistent"
     assert check.meaning.endswith("|z| is 2.01 (1.55 to 2.63)")
+
+
+# Shares of groups, from their means
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 10**6), st.integers(1, 5))
+def test_share_of_two_groups_is_recovered(first, second, seed, places):
+    rng = np.random.default_rng(seed)
+    values = np.r_[rng.uniform(4, 6, first), rng.uniform(0, 2, second)]
+    means = (values.mean(), values[:first].mean(), values[first:].mean())
+    share = mixing_share(*(as_printed(x, places) for x in means))
+    assert share.low <= share.value <= share.high
+    assert first in whole_numbers((first + second) * share)
+
+
+def test_interval_of_a_share_is_exact():
+    """Its ends are attained by numbers that round to the printed ones, and no such number goes beyond."""
+    share = mixing_share("0.281", "0.259", "0.326")
+    grid = [np.linspace(x - 0.0005, x + 0.0005, 21) for x in (0.281, 0.259, 0.326)]
+    whole, first, second = np.meshgrid(*grid)
+    found = (whole - second) / (first - second)
+    assert (float(share.low), float(share.high)) == pytest.approx((found.min(), found.max()), rel=1e-12)
+
+
+def test_groups_that_may_have_one_mean_have_no_share():
+    with pytest.raises(DomainError, match="may be equal"):
+        mixing_share("0.50", "0.50", "0.51")
+    assert mixing_share("0.50", "0.50", "0.52").high > 1  # within rounding the whole may be the first group
+
+
+def test_whole_numbers_in_an_interval():
+    assert whole_numbers(Rounded.of("3")) == [3]
+    assert whole_numbers(Rounded.of("-0.5") * 4) == [-2]
+    assert whole_numbers(Rounded.exact("2.5")) == []
+    assert whole_numbers(Rounded.exact("0.3") * Rounded.of("10")) == [3]
+
+
+# An indirect effect
+
+
+@given(st.floats(0.3, 20), st.floats(0.3, 20), st.sampled_from([-1, 1]))
+def test_z_of_a_product_is_that_of_the_delta_method(t_a, t_b, sign):
+    """With errors of one, a = t_a and b = t_b: z = ab / sqrt(a^2 + b^2)."""
+    a, b = float(as_printed(t_a, 2)), float(as_printed(t_b, 2))
+    z = sobel(as_printed(sign * t_a, 2), as_printed(t_b, 2))
+    assert float(z.value) == pytest.approx(a * b / np.hypot(a, b), rel=1e-12)
+    assert z.low < z.value < z.high
+    assert z.value <= min(Rounded.of(as_printed(t, 2)).value for t in (t_a, t_b))
+
+
+def test_z_of_a_product_needs_two_t_values_apart_from_zero():
+    with pytest.raises(DomainError, match="zero"):
+        sobel("0.00", "2.00")

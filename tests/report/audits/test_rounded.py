@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regiometrics.errors import DomainError
-from regiometrics.report.audits.rounded import VERDICTS, Check, Rounded, at_least, at_most, equal, worst
+from regiometrics.report.audits.rounded import VERDICTS, Check, Rounded, at_least, at_most, equal, within, worst
 
 DIGITS = Decimal("1E-20")  # quotients and roots are cut at 28 digits
 values = st.decimals(min_value=-50, max_value=50, places=6, allow_nan=False)
@@ -35,6 +35,9 @@ def test_intervals_hold_what_the_true_numbers_give(x, y, places):
         results.append((a / b, x / y))
     if x >= 0:
         results.append((a.sqrt(), x.sqrt()))
+    results.append((a.exp(), x.exp()))
+    if a.low > 0:
+        results.append((a.ln(), x.ln()))
     for interval, truth in results:
         assert interval.low - DIGITS <= truth <= interval.high + DIGITS
         assert interval.low <= interval.value <= interval.high
@@ -43,6 +46,8 @@ def test_intervals_hold_what_the_true_numbers_give(x, y, places):
 def test_division_by_what_may_be_zero():
     with pytest.raises(DomainError, match="may be zero"):
         1 / Rounded.of("0.000")
+    with pytest.raises(DomainError, match="may be zero or less"):
+        Rounded.of("0.000").ln()
 
 
 def test_verdicts_of_equality():
@@ -64,6 +69,18 @@ def test_verdicts_of_bounds():
     assert [at_most(x, bound).verdict for x in ("0.50", "0.51", "0.52")] == ["consistent", "rounding", "inconsistent"]
     assert [at_least(x, bound).verdict for x in ("0.50", "0.49", "0.48")] == ["consistent", "rounding", "inconsistent"]
     assert at_least(3, Rounded.exact(2)).expected == "≥ 2"
+
+
+def test_verdicts_of_a_range():
+    ends = Rounded.of("0.50"), Rounded.of("0.60")
+    printed = ("0.50", "0.55", "0.49", "0.61", "0.48", "0.62")
+    assert [within(x, *ends).verdict for x in printed] == [
+        *["consistent"] * 2,
+        *["rounding"] * 2,
+        *["inconsistent"] * 2,
+    ]
+    assert within("0.62", *ends, "why").meaning == "why"
+    assert within("0.61", *ends, "why").meaning != "why"
 
 
 def test_worst_follows_the_fixed_order():

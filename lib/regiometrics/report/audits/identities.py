@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -201,6 +202,60 @@ def indirect(a: Printed, b: Printed, c: Printed, c_prime: Printed) -> Check:
     """
     meaning = "the three equations do not share their sample and controls, or a coefficient is not as estimated"
     return equal(Rounded.of(c_prime) + Rounded.of(a) * Rounded.of(b), c, meaning)
+
+
+def sobel(t_a: Printed | Rounded, t_b: Printed | Rounded) -> Rounded:
+    r"""First-order z of an indirect effect ab from two t values: :math:`t_a t_b/\sqrt{t_a^2+t_b^2}`, without its sign.
+
+    The delta method (Sobel 1982), the two estimates taken to be independent; z is below the smaller of the two t
+    values. A bootstrap interval need not agree with it, since the product of two normal estimates is not normal.
+
+    Raises
+    ------
+    DomainError
+        A t value that is zero up to rounding.
+
+    Examples
+    --------
+    >>> sobel("4.75", "1.13").show(2)
+    '1.10 (1.09 to 1.10)'
+    """
+    a, b = abs(Rounded.of(t_a)), abs(Rounded.of(t_b))
+    return 1 / (1 / (a * a) + 1 / (b * b)).sqrt()
+
+
+def mixing_share(whole: Printed | Rounded, first: Printed | Rounded, second: Printed | Rounded) -> Rounded:
+    r"""Share of the first of two groups in a whole, from their means: :math:`(\bar y-\bar y_2)/(\bar y_1-\bar y_2)`.
+
+    Monotone in each mean, so the ends of its interval lie at corners of the box that rounding leaves: it is exact.
+
+    Raises
+    ------
+    DomainError
+        The means of the two groups may be equal.
+
+    Examples
+    --------
+    >>> mixing_share("0.281", "0.259", "0.326").show(3)
+    '0.672 (0.657 to 0.687)'
+    """
+    y, a, b = (Rounded.of(x) for x in (whole, first, second))
+    if (a - b).low <= 0 <= (a - b).high:
+        raise DomainError(f"the means {a.value} and {b.value} may be equal", remedy="such a share is not determined")
+    corners = [(v - y2) / (y1 - y2) for v, y1, y2 in product(*((x.low, x.high) for x in (y, a, b)))]
+    return Rounded((y.value - b.value) / (a.value - b.value), min(corners), max(corners))
+
+
+def whole_numbers(interval: Rounded) -> list[int]:
+    """Whole numbers in an interval.
+
+    Examples
+    --------
+    >>> whole_numbers(99 * Rounded.of("0.677"))
+    [67]
+    """
+    low, high = interval.low.to_integral_value(ROUND_CEILING), interval.high.to_integral_value(ROUND_FLOOR)
+    return list(range(int(low), int(high) + 1))
 
 
 def intercept(

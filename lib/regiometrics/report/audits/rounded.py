@@ -27,7 +27,7 @@ DECIMALS_SHOWN = 6
 class Rounded:
     """A value and the closed interval of numbers that it may stand for.
 
-    Sums, differences, products, quotients, absolute values and roots carry the interval along.
+    Sums, differences, products, quotients, absolute values, roots, powers of e and logarithms carry the interval along.
     A number that enters a formula twice counts as two, so an interval is at times too wide and never too narrow:
     the verdict "inconsistent" is safe.
 
@@ -107,6 +107,16 @@ class Rounded:
         """The root of the part of the interval that is not negative."""
         low, value, high = (max(x, Decimal(0)).sqrt() for x in (self.low, self.value, self.high))
         return Rounded(value, low, high)
+
+    def exp(self) -> Rounded:
+        """The number of which this is the natural logarithm."""
+        return Rounded(self.value.exp(), self.low.exp(), self.high.exp())
+
+    def ln(self) -> Rounded:
+        """The natural logarithm of a number that is positive within its rounding."""
+        if self.low <= 0:
+            raise DomainError(f"{self.value} may be zero or less", remedy="such a logarithm is not determined")
+        return Rounded(self.value.ln(), self.low.ln(), self.high.ln())
 
     def show(self, decimals: int) -> str:
         """The value with its interval, or the value alone where it is exact."""
@@ -196,6 +206,21 @@ def at_least(printed: Printed | Rounded, bound: Rounded, meaning: str = "") -> C
     """The printed number against a lower bound; ``meaning`` is said where the bound is broken."""
     number = Rounded.of(printed)
     return _bounded("≥ ", bound, number, number - bound, meaning)
+
+
+def within(printed: Printed | Rounded, low: Rounded, high: Rounded, meaning: str = "") -> Check:
+    """The printed number against a range; ``meaning`` is said where it lies outside.
+
+    Examples
+    --------
+    >>> check = within("0.357", Rounded.of("0.023"), Rounded.of("0.113"))
+    >>> check.expected, check.verdict
+    ('0.023 to 0.113', 'inconsistent')
+    """
+    verdict = worst([at_least(printed, low), at_most(printed, high)])
+    number = Rounded.of(printed).value
+    shown = f"{low.value:f} to {high.value:f}"
+    return Check(shown, f"{number:f}", verdict, meaning if verdict == "inconsistent" else "")
 
 
 def worst(checks: Iterable[Check]) -> Verdict:
