@@ -19,11 +19,17 @@ from regiometrics.data.schemas import read_tables
 from regiometrics.errors import DomainError, GroupSizeError, RegionError
 from regiometrics.measure.inequality import dagum
 from regiometrics.measure.quotient import coagglomeration, location_quotient
+from regiometrics.measure.sophistication import industry_sophistication, prody, sophistication
 from regiometrics.panel import Missing, keys_of, refuse, require_columns
-from regiometrics.simulate import p3, p5
+from regiometrics.simulate import p1, p3, p5
 
 PLACE = ["cluster", "cluster_zh", "city", "city_zh", "adcode"]
 FLAGS = ["municipality", "resource_city", "cluster5", "old_base"]
+SHIPPED_P1: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"prop99": ("reference", "prop99.csv"), "prody": ("derived", "prody_1998_2000.csv")}
+)
+"""Tables of p1 that come with the project: a published example of synthetic control, PRODY of real trade."""
+
 SHIPPED_P5: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "county_lights": ("derived", "lights", "county_lights.csv"),
@@ -38,6 +44,17 @@ SHIPPED_P5: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Tables of p5 that come with the project: real series, estimates on sources that may not be shipped, Monte Carlo."""
+
+ENLARGEMENT = 2010
+"""First year of the enlarged Yangtze-delta cluster, the policy of p1."""
+
+WEIGHTS = {"soph": "output", "soph_employment": "employment", "soph_capital": "capital"}
+"""Sophistication in the panel of p1, and the column whose shares weigh the industries."""
+
+MEDIATORS = ["staff_growth", "firm_growth", "participation", "retail_per_head", "tax_burden", "subsidy"]
+MEDIATORS += ["science_spending", "patent_growth", "patent_grant_rate"]
+LOGGED = {"retail_per_head": "ln_retail_per_head", "science_spending": "ln_science_spending"}
+"""Mediators of p1 that enter the panel as logs."""
 
 OPTIONS_P3 = {"clusters": None, "services": "p3_recovered", "members": "sample"}
 """Options of `load` that p3 alone has, and what they are when left out."""
@@ -86,6 +103,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 "城市群扩容是否有利于产业升级——来自长三角县域的经验证据",
                 ("Deng Huihui", "Pan Xueting", "Li Huirong"),
                 ("邓慧慧", "潘雪婷", "李慧榕"),
+                tables=("panel", "complexity", *SHIPPED_P1),
+                sources=("shipped", "simulated", "folder"),
             ),
             Chapter(
                 "p2",
@@ -150,7 +169,7 @@ def load(
     Parameters
     ----------
     chapter : str
-        ``"p3"`` or ``"p5"``; the other chapters are to come.
+        ``"p1"``, ``"p3"`` or ``"p5"``; the other chapters are to come.
     source : str or path
         ``"shipped"``, ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
     seed : int
@@ -171,6 +190,8 @@ def load(
         For p3 every source ends in the table ``coagglomeration``: ``cluster, cluster_zh, city, city_zh, adcode, year,
         lq_manufacturing, lq_producer_services, coagglomeration``, one row per cluster, city and year.
         The shipped one adds ``total_mismatch``: the yearbook's printed total is off its sections by more than 5 %.
+        For p1 a simulation and a folder end in the table ``panel`` of `enlargement_panel` and in ``complexity``
+        (``industry, complexity``, thousand dollars); what is shipped are the tables of `SHIPPED_P1`.
         For p5 a simulation and a folder end in the table ``panel`` of `transfer_zone_panel`; what is shipped are the
         tables of `SHIPPED_P5`, whose columns the READMEs of ``data/`` describe.
         A folder and a simulation also return their own tables.
@@ -193,14 +214,15 @@ def load(
     (5480, 20)
     """
     match chapter:
-        case "p3":
-            return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
-        case "p5":
+        case "p1" | "p5":
             given = {"clusters": clusters, "services": services, "members": members}
             foreign = [name for name, value in given.items() if value != OPTIONS_P3[name]]
             if foreign:
-                raise RegionError(f"p5 has no option {', '.join(foreign)}", remedy="leave it out; it belongs to p3")
-            return _load_p5(source, seed=seed, missing=missing)
+                problem = f"{chapter} has no option {', '.join(foreign)}"
+                raise RegionError(problem, remedy="leave it out; it belongs to p3")
+            return (_load_p1 if chapter == "p1" else _load_p5)(source, seed=seed, missing=missing)
+        case "p3":
+            return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
     loadable = ", ".join(c.id for c in CHAPTERS.values() if c.sources)
     raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {loadable}")
 
@@ -240,6 +262,37 @@ def _load_p3(
     return _only(bundle, clusters)
 
 
+def _load_p1(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
+    if source == "shipped":
+        codes = {"sitc": str}
+        return Bundle(
+            {name: pd.read_csv(data_file(*path), dtype=codes) for name, path in SHIPPED_P1.items()}, "shipped"
+        )
+    bundle = p1.panel(seed) if source == "simulated" else _own_tables("p1", source, missing)
+    complexity, notes = _complexity(*(bundle.tables[name] for name in ("trade", "countries", "concordance")))
+    made, levels, counties = (bundle.tables[name] for name in ("county_industry", "county_year", "counties"))
+    panel = enlargement_panel(made, levels, counties, complexity=complexity, mediators=bundle.tables.get("mediators"))
+    bundle = replace(bundle, notes=(*bundle.notes, *notes))
+    return _with_table(bundle, panel=panel, complexity=complexity.reset_index())
+
+
+def _complexity(
+    trade: pd.DataFrame, countries: pd.DataFrame, concordance: pd.DataFrame
+) -> tuple[pd.Series, tuple[str, ...]]:
+    """Complexity by industry, and a note on products without an industry, which count in export totals alone."""
+    income = countries.set_index("country")["gdp_per_head"]
+    of_product = prody(trade, country="country", product="hs6", exports="exports", gdp_per_head=income)
+    mapped = of_product["hs6"].isin(concordance["hs6"])
+    weight = "weight" if "weight" in concordance else None
+    complexity = industry_sophistication(
+        of_product[mapped], concordance, product="hs6", industry="industry", weight=weight
+    )
+    if mapped.all():
+        return complexity, ()
+    lost = of_product.loc[~mapped, "exports"].sum() / of_product["exports"].sum()
+    return complexity, (f"{(~mapped).sum()} products without an industry, {lost:.1%} of all exports",)
+
+
 def _load_p5(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
     if source == "shipped":
         codes = {"adcode": str, "prefecture": str}
@@ -262,6 +315,72 @@ def _own_tables(chapter: str, folder: str | Path, missing: Missing) -> Bundle:
 
 def _with_table(bundle: Bundle, **table: pd.DataFrame) -> Bundle:
     return replace(bundle, tables={**bundle.tables, **table})
+
+
+def enlargement_panel(
+    county_industry: pd.DataFrame,
+    county_year: pd.DataFrame,
+    counties: pd.DataFrame,
+    *,
+    complexity: pd.Series,
+    mediators: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    r"""The panel of p1: enlargement, sophistication, predictors and mediators by county and year.
+
+    Parameters
+    ----------
+    county_industry, county_year, counties, mediators : DataFrame
+        As in `regiometrics.data.schemas`; counties that are not in ``counties`` stay out.
+    complexity : Series
+        Complexity by industry, thousand dollars.
+
+    Returns
+    -------
+    DataFrame
+        ``county, city, province, type, group, second_wave, year``; ``soph`` (thousand dollars, industries weighed by
+        output) and, where the tables have them, ``soph_employment, soph_capital``; the predictors ``ln_pergdp`` (log of
+        yuan), ``urban, infra, gov, finan, human`` (fractions) and ``ln_density``, the log of the inverse density, km²
+        per 10,000 persons, as the values of the paper's table 1 have it; the mediators, of which ``ln_retail_per_head``
+        and ``ln_science_spending`` are logs; ``did``, 1 from 2010 on in incumbent and new counties.
+
+    Raises
+    ------
+    KeyColumnError, MissingValueError, DomainError
+        See `regiometrics.measure.sophistication.sophistication`.
+
+    Examples
+    --------
+    >>> made = pd.DataFrame({"county": "k", "year": [2009, 2010], "industry": "13", "output": 5.0})
+    >>> counties = pd.DataFrame({"county": ["k"], "city": "c", "province": "p", "type": "county", "group": "new"})
+    >>> levels = ["pergdp", "urban", "infra", "gov", "finance", "human", "density"]
+    >>> county_year = made[["county", "year"]].assign(**dict.fromkeys(levels, 1.0))
+    >>> panel = enlargement_panel(made, county_year, counties, complexity=pd.Series({"13": 9.0}))
+    >>> panel[["soph", "did"]].values.tolist()
+    [[9.0, 0.0], [9.0, 1.0]]
+    """
+    rows = county_year.merge(counties, on="county")
+    made = county_industry.merge(rows[["county", "year"]], on=["county", "year"])
+    for name, weight in WEIGHTS.items():
+        if weight in made:
+            of_weight = sophistication(
+                made, unit="county", time="year", industry="industry", value=weight, complexity=complexity
+            )
+            rows = rows.merge(of_weight.rename(columns={"sophistication": name}), on=["county", "year"])
+    if mediators is not None:
+        rows = rows.merge(mediators, on=["county", "year"], how="left")
+    there = [name for name in MEDIATORS if name in rows]
+    optional = ["second_wave"] if "second_wave" in rows else []
+    panel = rows[["county", "city", "province", "type", "group", *optional, "year"]].assign(
+        **{name: rows[name] for name in WEIGHTS if name in rows},
+        ln_pergdp=np.log(rows["pergdp"]),
+        **{name: rows[name] for name in ("urban", "infra", "gov")},
+        finan=rows["finance"],
+        human=rows["human"],
+        ln_density=np.log(1e4 / rows["density"]),
+        **{LOGGED.get(name, name): np.log(rows[name]) if name in LOGGED else rows[name] for name in there},
+        did=(rows["group"].ne("donor") & (rows["year"] >= ENLARGEMENT)).astype(int),
+    )
+    return panel.astype(dict.fromkeys(optional, bool)).sort_values(["county", "year"], ignore_index=True)
 
 
 def light_gini_panel(county_light: pd.DataFrame) -> pd.DataFrame:

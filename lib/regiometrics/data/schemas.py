@@ -38,6 +38,13 @@ MOST_PERSONS = 100_000_000
 
 LETTERS = list(SECTIONS)
 
+CODES = {"code", "hs6", "industry"}
+"""Checks of columns that hold codes."""
+
+COUNTY_TYPES = ("county", "county_city", "district")
+COUNTY_GROUPS = ("incumbent", "new", "donor")
+"""Counties of cities in the cluster before 2010, of cities that entered in 2010, and all others."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -69,7 +76,7 @@ class Table:
     def codes(self) -> list[str]:
         """The columns that hold codes, which are read as text."""
         columns = self.schema.columns.items()
-        return [name for name, column in columns if any(check.name == "code" for check in column.checks)]
+        return [name for name, column in columns if any(check.name in CODES for check in column.checks)]
 
     def units(self) -> dict[str, str]:
         """Unit of measure by column."""
@@ -85,6 +92,10 @@ _RULES: Mapping[str, Rule] = {
         "no six-digit code of GB/T 2260",
         "write the code, such as 110000 for Beijing, not the name",
     ),
+    "hs6": (KeyColumnError, "no six-digit code of the Harmonised System", "keep leading zeros, as in 010121"),
+    "industry": (KeyColumnError, "no code of GB/T 4754, two to four digits", "write the code, such as 1310"),
+    "county_type": (DomainError, "no type of county", f"write one of {', '.join(COUNTY_TYPES)}"),
+    "county_group": (DomainError, "no group of counties", f"write one of {', '.join(COUNTY_GROUPS)}"),
     "year": (DomainError, "no year between 1949 and 2100", "write the year of the observation, such as 2004"),
     "finite": (MissingValueError, "missing or infinite values", "correct the cell"),
     "negative": (DomainError, "negative employment", "correct the cell; a section without employment is 0"),
@@ -277,8 +288,144 @@ POLICIES = Table(
     required=False,
 )
 
+
+def _pattern(name: str, pattern: str, title: str) -> pa.Column:
+    return pa.Column(str, pa.Check.str_matches(pattern, name=name), title=title)
+
+
+def _word(name: str, words: tuple[str, ...], title: str) -> pa.Column:
+    in_set = pa.Check(lambda values: values.isin(words), name=name)
+    return pa.Column(str, in_set, title=f"{title}: {', '.join(words)}")
+
+
+def _stock(title: str, unit: str) -> pa.Column:
+    """A column that may be absent, and has no empty cell where it is there."""
+    finite = pa.Check(np.isfinite, name="finite")
+    return pa.Column(float, [finite, _NOT_NEGATIVE], required=False, title=title, metadata={"unit": unit})
+
+
+_HS6 = _pattern("hs6", r"^\d{6}$", "product of the Harmonised System, six digits")
+_INDUSTRY = _pattern("industry", r"^\d{2,4}$", "industry of GB/T 4754, two to four digits, one level throughout")
+_COUNTRY = pa.Column(str, title="exporting country, any code")
+
+TRADE = Table(
+    "trade",
+    pa.DataFrameSchema(
+        {"country": _COUNTRY, "hs6": _HS6, "exports": _number("exports in the base year", "US dollars", _NOT_NEGATIVE)},
+        unique=["country", "hs6"],
+        title="exports of one year (1997 in the paper), one row per country and product; all products of a country",
+    ),
+)
+COUNTRIES = Table(
+    "countries",
+    pa.DataFrameSchema(
+        {
+            "country": _COUNTRY,
+            "gdp_per_head": _number(
+                "GDP per head in the same year", "thousand US dollars", _POSITIVE, _plausible(0.05, 250)
+            ),
+        },
+        unique=["country"],
+        title="income of the exporting countries, one row per country",
+    ),
+)
+CONCORDANCE = Table(
+    "concordance",
+    pa.DataFrameSchema(
+        {
+            "hs6": _HS6,
+            "industry": _INDUSTRY,
+            "weight": _stock("weight of the product in its industry; without the column the mean is simple", "weight"),
+        },
+        unique=["hs6", "industry"],
+        title="industry of each product; products without an industry count in the exports of their country only",
+    ),
+)
+COUNTY_INDUSTRY = Table(
+    "county_industry",
+    pa.DataFrameSchema(
+        {
+            "county": _code(),
+            "industry": _INDUSTRY,
+            "year": _year(),
+            "output": _number("gross output", "1,000 yuan", _NOT_NEGATIVE),
+            "employment": _stock("persons employed", "persons"),
+            "capital": _stock("paid-in capital", "1,000 yuan"),
+        },
+        unique=["county", "industry", "year"],
+        title="manufacturing by county, industry and year; an industry without output may be left out",
+    ),
+)
+COUNTIES = Table(
+    "counties",
+    pa.DataFrameSchema(
+        {
+            "county": _code(),
+            "city": _code("city of the county, six digits"),
+            "province": pa.Column(str, title="province"),
+            "type": _word("county_type", COUNTY_TYPES, "type of the county"),
+            "group": _word("county_group", COUNTY_GROUPS, "cluster membership of its city"),
+            "second_wave": _flag("a county of the eight cities that entered in 2013"),
+            "name": pa.Column(str, title="name of the county", required=False, nullable=True),
+            "name_zh": pa.Column(str, title="Chinese name of the county", required=False, nullable=True),
+            "city_name": pa.Column(str, title="name of the city", required=False, nullable=True),
+        },
+        unique=["county"],
+        title="the counties that are studied, one row per county; the districts of a city are one unit",
+    ),
+)
+COUNTY_YEAR = Table(
+    "county_year",
+    pa.DataFrameSchema(
+        {
+            "county": _code(),
+            "year": _year(),
+            "pergdp": _number("GDP per head", "yuan per person", _POSITIVE, _plausible(100, 1e6)),
+            "urban": _fraction("urban population over population"),
+            "infra": _fraction("level of infrastructure", most=15),
+            "gov": _fraction("government expenditure over GDP"),
+            "finance": _fraction("loans over GDP", most=15),
+            "human": _fraction("pupils and students over population"),
+            "density": _number("population density", "persons per km²", _POSITIVE, _plausible(0.05, 5e4)),
+        },
+        unique=["county", "year"],
+        title="controls in levels, one row per county and year; the chapter takes the logs",
+    ),
+)
+MEDIATORS = Table(
+    "mediators",
+    pa.DataFrameSchema(
+        {
+            "county": _code(),
+            "year": _year(),
+            "staff_growth": _number("growth of the number of employees", "rate", optional=True),
+            "firm_growth": _number("growth of the number of firms", "rate", optional=True),
+            "participation": _fraction("employees of units over population", optional=True),
+            "retail_per_head": _number(
+                "real retail sales of consumer goods per head",
+                "yuan per person",
+                _POSITIVE,
+                _plausible(10, 1e6),
+                optional=True,
+            ),
+            "tax_burden": _number("firms' income tax over their profit", "fraction", optional=True),
+            "subsidy": _fraction("subsidies over gross output", optional=True),
+            "science_spending": _number("public expenditure on science", "10,000 yuan", _POSITIVE, optional=True),
+            "patent_growth": _number("growth of patent applications", "rate", optional=True),
+            "patent_grant_rate": _fraction("patents granted over patents applied for", optional=True),
+        },
+        unique=["county", "year"],
+        title="mediators, one row per county and year; empty cells shorten the sample of that mediator",
+    ),
+    required=False,
+)
+
 SCHEMAS: Mapping[str, tuple[Table, ...]] = MappingProxyType(
-    {"p3": (EMPLOYMENT, NATIONAL, CITIES), "p5": (COUNTY_LIGHT, CITY_YEAR, ZONE_CITIES, POLICIES)}
+    {
+        "p1": (TRADE, COUNTRIES, CONCORDANCE, COUNTY_INDUSTRY, COUNTIES, COUNTY_YEAR, MEDIATORS),
+        "p3": (EMPLOYMENT, NATIONAL, CITIES),
+        "p5": (COUNTY_LIGHT, CITY_YEAR, ZONE_CITIES, POLICIES),
+    }
 )
 """Tables of a chapter's own-data folder."""
 
@@ -304,7 +451,7 @@ def read_tables(
     Parameters
     ----------
     chapter : str
-        ``"p3"`` or ``"p5"``.
+        ``"p1"``, ``"p3"`` or ``"p5"``.
     folder : path
         One file per table, see `regiometrics.data.load.read_table`.
     missing : {"raise", "drop"}
@@ -516,9 +663,86 @@ def _across_p3(tables: Mapping[str, pd.DataFrame]) -> Found:
     return found
 
 
-def _with_keys(df: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose city and year can be read."""
-    return df.dropna(subset=["city"]).query("1949 <= year <= 2100").astype({"year": int})
+def _with_keys(df: pd.DataFrame, place: str = "city") -> pd.DataFrame:
+    """The rows whose place and year can be read."""
+    return df.dropna(subset=[place]).query("1949 <= year <= 2100").astype({"year": int})
+
+
+def _across_p1(tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Problems between the tables: trade without incomes, industries without complexity, counties without rows."""
+    found: Found = []
+    if "trade" in tables and "exports" in tables["trade"]:
+        found += _across_trade(tables["trade"], tables)
+    if {"concordance", "county_industry"} <= set(tables):
+        industries = tables["county_industry"]["industry"]
+        remedy = "map a traded product to each of them, or leave their rows out"
+        found += _unknown("county_industry", "industry", industries, tables["concordance"]["industry"], remedy)
+    if "counties" not in tables:
+        return found
+    counties = tables["counties"]["county"].dropna().drop_duplicates()
+    cells: dict[str, pd.DataFrame] = {}
+    for name in ("county_year", "county_industry"):
+        if name in tables:
+            present = _with_keys(tables[name], "county")[["county", "year"]].drop_duplicates()
+            cells[name] = present[present["county"].isin(counties)]
+            remedy = f"add their rows to `{name}`, or leave them out here"
+            problem = f"counties without any row of `{name}`"
+            found += _unknown("counties", "county", counties, present["county"], remedy, problem)
+    if "county_year" in cells:
+        found += _absent_county_years(cells["county_year"], cells.get("county_industry"))
+    if "output" in tables.get("county_industry", ()):
+        made = _with_keys(tables["county_industry"], "county")
+        total = made.groupby(["county", "year"])["output"].sum(min_count=1)
+        if (total == 0).any():
+            problem = "county-years without output: their sophistication is not defined"
+            remedy = "fill the rows in or leave the county-years out"
+            error = DomainError(problem, column="output", keys=total.index[total == 0], remedy=remedy)
+            found.append(("county_industry", error))
+    return found
+
+
+def _across_trade(trade: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Exporters without income or without exports, mapped products that nobody exports."""
+    found: Found = []
+    if "countries" in tables:
+        remedy = "add their GDP per head to `countries`, or leave their exports out"
+        found += _unknown("trade", "country", trade["country"], tables["countries"]["country"], remedy)
+    for column, problem in (("country", "a country without exports"), ("hs6", "a product that nobody exports")):
+        total = trade.groupby(column)["exports"].sum(min_count=1)
+        if (total == 0).any():
+            remedy = "fill its exports in or leave its rows out"
+            found.append(("trade", DomainError(problem, column=column, keys=total.index[total == 0], remedy=remedy)))
+    if "concordance" in tables:
+        remedy = "leave these rows of the concordance out"
+        found += _unknown("concordance", "hs6", tables["concordance"]["hs6"], trade["hs6"], remedy)
+    return found
+
+
+def _unknown(name: str, column: str, values: pd.Series, known: pd.Series, remedy: str, problem: str = "") -> Found:
+    """Values of a key column that the other table does not have."""
+    unknown = values[~values.isin(known)].dropna().drop_duplicates()
+    if unknown.empty:
+        return []
+    owners = {"industry": "concordance", "country": "countries", "hs6": "trade"}
+    problem = problem or f"values that `{owners[column]}` does not have"
+    return [(name, KeyColumnError(problem, column=column, keys=unknown, remedy=remedy))]
+
+
+def _absent_county_years(studied: pd.DataFrame, made: pd.DataFrame | None) -> Found:
+    """County-years that `county_year` lacks, and county-years of counties with industries that have none."""
+    found: Found = []
+    remedy = "add the rows, or pass missing='drop' to go on without these county-years"
+    try:
+        require_balanced(studied, unit="county", time="year")
+    except UnbalancedPanelError as absent:
+        found.append(("county_year", UnbalancedPanelError(absent.problem, keys=absent.keys, remedy=remedy)))
+    if made is not None:
+        wanted = pd.MultiIndex.from_frame(studied[studied["county"].isin(made["county"])])
+        idle = wanted.difference(pd.MultiIndex.from_frame(made), sort=False)
+        if len(idle):
+            problem = "county-years without any industry"
+            found.append(("county_industry", UnbalancedPanelError(problem, keys=idle, remedy=remedy)))
+    return found
 
 
 def _across_p5(tables: Mapping[str, pd.DataFrame]) -> Found:
@@ -614,4 +838,8 @@ def _adoption_outside(adoption: pd.Series, years: pd.Series) -> Found:
     return [("cities", error)]
 
 
-_ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {"p3": _across_p3, "p5": _across_p5}
+_ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {
+    "p1": _across_p1,
+    "p3": _across_p3,
+    "p5": _across_p5,
+}
