@@ -26,7 +26,13 @@ from regiometrics.simulate import p1, p3, p5
 PLACE = ["cluster", "cluster_zh", "city", "city_zh", "adcode"]
 FLAGS = ["municipality", "resource_city", "cluster5", "old_base"]
 SHIPPED_P1: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"prop99": ("reference", "prop99.csv"), "prody": ("derived", "prody_1998_2000.csv")}
+    {
+        "prop99": ("reference", "prop99.csv"),
+        "prody": ("derived", "prody_1998_2000.csv"),
+        "expy": ("derived", "expy_1998_2000.csv"),
+        **{f"delta_{name}": ("derived", "delta", f"{name}.csv") for name in ("estimates", "paths", "cities")},
+        "synthetic_size": ("results", "synthetic_size.csv"),
+    }
 )
 """Tables of p1 that come with the project: a published example of synthetic control, PRODY of real trade."""
 

@@ -13,6 +13,7 @@ from regiometrics.estimate.inference import conley, wild_cluster_bootstrap
 
 CITIES, YEARS, DRAWS, REFITS = 274, 20, 999, 5
 TERMS = ["policy", "ln_trans", "ln_gdp", "saver", "edu", "country"]
+SIZE = f"{CITIES} cities, {YEARS} years, {len(TERMS)} regressors"
 MODEL = {"outcome": "indg", "regressors": TERMS, "unit": "city", "time": "year"}
 
 
@@ -43,9 +44,10 @@ def test_regression(benchmark, cities):
 
 
 @pytest.mark.benchmark(group="two-way regression, 274 cities, 20 years, six regressors")
-def test_peer_pyfixest(benchmark, cities):
+def test_peer_pyfixest(benchmark, versus, cities):
     fit = benchmark(peer, cities)
-    result = twfe(cities, **MODEL)
+    job = {"job": "Two-way regression, clustered errors", "size": SIZE, "package": "pyfixest"}
+    result = versus(lambda: twfe(cities, **MODEL), **job, rounds=30)
     free = CITIES * YEARS - len(TERMS)
     np.testing.assert_allclose(result.estimate, fit.coef(), rtol=0, atol=1e-10)
     np.testing.assert_allclose(result.std_error, fit.se() * np.sqrt(free / (free - YEARS)), rtol=1e-8)
@@ -70,7 +72,7 @@ def test_wild_bootstrap(benchmark, cities):
 
 
 @pytest.mark.benchmark(group=f"wild cluster bootstrap: {DRAWS} draws, and a peer's {REFITS} refits")
-def test_peer_refits(benchmark, cities):
+def test_peer_refits(benchmark, versus, cities):
     restricted = twfe(cities, **{**MODEL, "regressors": TERMS[1:]})
     residual = restricted.residuals.to_numpy()
     signs = np.random.default_rng(0).spawn(1)[0].choice([-1.0, 1.0], size=(100, CITIES))
@@ -84,4 +86,10 @@ def test_peer_refits(benchmark, cities):
     free = CITIES * YEARS - len(TERMS)
     fast = wild_cluster_bootstrap(cities, **MODEL, term="policy", n_boot=REFITS)
     np.testing.assert_allclose(fast.draws, np.array(slow) / np.sqrt(free / (free - YEARS)), rtol=1e-7)
-    benchmark.extra_info["seconds for all draws"] = benchmark.stats["min"] / REFITS * DRAWS if benchmark.stats else None
+    job = {
+        "job": f"Wild cluster bootstrap, {DRAWS} draws",
+        "size": SIZE,
+        "package": "pyfixest",
+        "way": "refits",
+    }
+    versus(lambda: wild_cluster_bootstrap(cities, **MODEL, term="policy", n_boot=DRAWS), **job, scale=DRAWS / REFITS)

@@ -69,7 +69,7 @@ def test_parts_and_pairs(benchmark, counties):
 
 
 @pytest.mark.benchmark(group="dagum, 2,850 values in 274 groups, 20 years")
-def test_peer_pairwise_numpy(benchmark, counties):
+def test_peer_pairwise_numpy(benchmark, versus, counties):
     def every_year():
         return [
             pairwise_decomposition(year["light"].to_numpy(), year["prefecture"].to_numpy())
@@ -77,7 +77,14 @@ def test_peer_pairwise_numpy(benchmark, counties):
         ]
 
     peer = benchmark.pedantic(every_year, rounds=2)
-    fast = dagum(counties, **KEYS, time="year")
+    size = f"{COUNTIES:,} values in {PREFECTURES} groups, {YEARS} years"
+    job = {
+        "job": "Dagum decomposition with all pairs of groups",
+        "size": size,
+        "package": "numpy",
+        "way": "n x n",
+    }
+    fast = versus(lambda: dagum(counties, **KEYS, time="year"), **job, rounds=3)
     for t, slow in enumerate(peer):
         row = fast.to_frame().iloc[t]
         for part in ("gini", "within", "between_net", "overlap"):

@@ -55,8 +55,16 @@ def test_thousand_draws(benchmark, counties):
 
 
 @pytest.mark.benchmark(group=GROUP)
-def test_peer_pyfixest_ten_draws(benchmark, counties):
+def test_peer_pyfixest_ten_draws(benchmark, versus, counties):
     """Ten refits; the thousand take a hundred times as long."""
     slow = benchmark.pedantic(bootstrap, (counties, refit), {"unit": "county", "n_boot": REFITS}, rounds=3)
-    fast = thousand_draws(counties).draws[["a", "b"]].iloc[:REFITS]
-    np.testing.assert_allclose(fast, slow.draws, rtol=0, atol=1e-9)
+    ours = versus(
+        lambda: thousand_draws(counties),
+        job=f"Cluster bootstrap of an indirect effect, {DRAWS} draws",
+        size=f"{COUNTIES} counties, {YEARS} years, {len(CONTROLS)} controls",
+        package="pyfixest",
+        way="refits",
+        scale=DRAWS / REFITS,
+        at_least=200,
+    )
+    np.testing.assert_allclose(ours.draws[["a", "b"]].iloc[:REFITS], slow.draws, rtol=0, atol=1e-9)

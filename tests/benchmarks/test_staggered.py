@@ -51,11 +51,13 @@ def test_with_five_controls(benchmark, design):
 
 
 @pytest.mark.benchmark(group=GROUP)
-def test_peer_diff_diff_without_controls(benchmark, cities, design):
+def test_peer_diff_diff_without_controls(benchmark, versus, cities, design):
     table = cities.assign(first=cities["start"].fillna(0).astype(int))
     columns = {"outcome": "indg", "unit": "city", "time": "year", "first_treat": "first"}
     peer = benchmark.pedantic(lambda: diff_diff.BaconDecomposition(weights="exact").fit(table, **columns), rounds=3)
-    ours = design.bacon(controls=False)
+    size = f"{CITIES} cities, {len(YEARS)} years, {len(COHORTS)} cohorts"
+    job = {"job": "Goodman-Bacon decomposition, checks included", "size": size, "package": "diff-diff"}
+    ours = versus(lambda: StaggeredDesign(cities, **KEYS).bacon(), **job, rounds=20)
     assert ours.estimate == pytest.approx(peer.twfe_estimate, abs=1e-10)
     theirs = sorted((c.estimate, c.weight) for c in peer.comparisons)
     frame = ours.to_frame()

@@ -17,7 +17,7 @@ def series(name: str) -> pd.DataFrame:
 
 
 @pytest.mark.sources
-@pytest.mark.parametrize("name", ["city_light_gini", "city_coagglomeration", "zone_estimates"])
+@pytest.mark.parametrize("name", ["city_light_gini", "city_coagglomeration", "zone_estimates", "delta_estimates"])
 def test_the_script_makes_the_same_bytes(name, root, sources):
     script = root / "data" / "derived" / f"make_{name}.py"
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
@@ -72,3 +72,26 @@ def test_one_coefficient_stands_under_every_kind_of_error():
     for name, rows in bacon.groupby("specification"):
         assert rows["weight"].sum() == pytest.approx(1, abs=1e-5)
         assert rows["weight"] @ rows["estimate"] == pytest.approx(clustered[name], abs=1e-6)
+
+
+def test_estimates_on_the_delta_hold_means_of_groups_and_no_row_of_a_city():
+    folder = data_file("derived", "delta", "estimates.csv").parent
+    tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
+    assert set(tables) == {"estimates", "paths", "cities"}
+    assert tables["cities"].columns.tolist() == ["outcome", "city", "att"]
+    assert tables["cities"].groupby("outcome").size().unique().tolist() == [22]
+    paths = tables["paths"]
+    assert not paths.duplicated(["outcome", "group", "year"]).any()
+    assert (paths["actual"] - paths["synthetic"] - paths["effect"]).abs().max() < 1e-6
+    assert paths.loc[paths["year"] < 2010, ["low", "high"]].isna().all(axis=None)
+
+
+def test_the_mean_of_the_path_on_the_delta_is_the_estimate_beside_it():
+    estimates = pd.read_csv(data_file("derived", "delta", "estimates.csv"))
+    paths = pd.read_csv(data_file("derived", "delta", "paths.csv")).query("year >= 2010")
+    demeaned = estimates.query("method == 'synthetic control, demeaned' and specification == 'main'")
+    means = paths.groupby(["outcome", "group"])["effect"].mean()
+    found = demeaned.set_index(["outcome", "group"])["estimate"]
+    assert len(found) == 12
+    assert (means - found).abs().max() < 1e-6
+    assert estimates["p_value"].dropna().between(0, 1).all()

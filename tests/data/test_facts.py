@@ -3,12 +3,15 @@
 import pandas as pd
 import pytest
 
-from regiometrics.data.boundaries import prefectures
+from regiometrics.data.boundaries import counties, prefectures
 from regiometrics.data.facts import (
+    CODES_OF_2010,
     MEMBERS,
     SECTIONS,
     cluster_names,
     clusters,
+    delta_cities,
+    delta_counties,
     five_clusters,
     old_base_areas,
     producer_services,
@@ -18,7 +21,7 @@ from regiometrics.data.facts import (
     transfer_zones,
 )
 from regiometrics.data.files import data_file
-from regiometrics.data.published import table
+from regiometrics.data.published import in_text, table
 from regiometrics.errors import RegionError
 
 
@@ -174,3 +177,59 @@ def test_the_regional_policies_of_table_5_reach_their_provinces():
     belt = policies.loc["yangtze_belt", "prefixes"]
     assert "340100".startswith(belt) and not "440100".startswith(belt)
     assert len(policies.loc["greater_bay_area", "prefixes"]) == 9
+
+
+# cities and counties of p1 --------------------------------------------------------------------------------------------
+
+
+def test_members_of_the_delta_by_year_agree_with_the_counts_of_the_paper():
+    cities = delta_cities()
+    members = {year: int((cities["joined"] <= year).sum()) for year in (1992, 1997, 2003, 2010, 2013, 2019)}
+    assert members == {1992: 14, 1997: 15, 2003: 16, 2010: 22, 2013: 30, 2019: 41}
+    text = in_text("p1").set_index("item")["value"].astype(int)
+    assert [len(cities), members[2010], members[2003], members[2010] - members[2003]] == text[
+        ["n_cities_delta", "n_cities_2010", "n_incumbent_cities", "n_new_cities"]
+    ].tolist()
+    second = cities[cities["second_wave"]]
+    names = {"Wuhu", "Lianyungang", "Xuzhou", "Chuzhou", "Huainan", "Lishui", "Suqian", "Wenzhou"}
+    assert set(second["city"]) == names and len(names) == text["n_cities_2013"]
+    assert second["group"].eq("donor").all() and second["joined"].eq(2013).all()
+
+
+def test_cities_of_the_delta_have_their_code_and_name():
+    cities, outlined = delta_cities(), prefectures().set_index("adcode")["name_zh"].str.removesuffix("市")
+    assert cities["adcode"].is_unique and cities["city"].is_unique
+    assert outlined.reindex(cities["adcode"]).tolist() == cities["city_zh"].tolist()
+    assert cities["group"].eq("new").equals(cities["joined"].eq(2010))
+
+
+def test_counties_of_the_delta_have_the_counts_of_2010():
+    units, cities = delta_counties(), delta_cities().set_index("adcode")
+    assert units["county"].is_unique and units["name"].is_unique and units["county"].str.fullmatch(r"\d{6}").all()
+    assert units.groupby("group").size().to_dict() == {"donor": 100, "incumbent": 75, "new": 32}
+    by_province = units[units["type"] != "district"].groupby(["province", "type"]).size().to_dict()
+    assert by_province["Jiangsu", "county_city"] == 26 and by_province["Jiangsu", "county"] == 24
+    assert by_province["Zhejiang", "county_city"] == 22 and by_province["Zhejiang", "county"] == 36
+    assert by_province["Anhui", "county_city"] == 5 and by_province["Anhui", "county"] == 52
+    pools = units[units["type"] == "district"]
+    assert sorted(pools["city"]) == sorted(cities.index) and pools["district_since"].isna().all()
+    for column in ("group", "second_wave", "province"):
+        assert (units["city"].map(cities[column]) == units[column]).all()
+
+
+def test_codes_of_counties_are_those_of_their_city_and_the_outlines():
+    units, outlined = delta_counties(), counties().set_index("adcode")["name_zh"]
+    abroad = units.loc[units["county"].str[:4] != units["city"].str[:4], "name_zh"]
+    assert set(abroad) == {"上海市辖区", "崇明县"}  # a municipality's counties have prefixes of their own
+    held = units[units["county"].isin(outlined.index) & (units["type"] != "district")]
+    unchanged = held[held["name_zh"].str[:-1] == outlined.reindex(held["county"]).str[:-1].to_numpy()]
+    assert len(unchanged) == len(held) and len(held) > 120
+    gone = units[~units["county"].isin(outlined.index) & (units["type"] != "district")]
+    assert set(CODES_OF_2010) <= set(gone["name_zh"])
+
+
+def test_eight_incumbent_units_had_become_districts_by_2014():
+    units = delta_counties()
+    early = units[units["district_since"].le(2014).fillna(False)]
+    assert early.groupby("group").size().to_dict() == {"donor": 1, "incumbent": 8}
+    assert units["district_since"].min() == 2011 and units["district_since"].dtype == "Int64"

@@ -423,8 +423,9 @@ def test_units_outside_the_comparison_may_have_gaps_and_are_listed(call):
     df = long(outcomes(0, n=6))
     result = call(df.query("not (county == 5 and year == 2004)"), donors=[1, 2, 3])
     assert result.sample.rows_in == 83 and result.sample.rows_used == 56
-    assert result.sample.dropped == (("neither treated nor donor", (4, 5)),)
-    assert result.options["version"]
+    ((reason, keys),) = result.sample.dropped
+    assert reason == "neither treated nor donor" and len(keys) == 27 and keys[0] == (4, 2000)
+    assert result.options["treated"] == [0] and result.options["start"] == START and result.options["version"]
     assert result.summary()
 
 
@@ -450,10 +451,12 @@ def test_a_predictor_without_spread_among_donors_cannot_be_scaled():
         augmented(df, **KEYS, treated=0, start=START, predictors=["capital"])
 
 
-def test_cross_validation_needs_a_feature_beside_the_left_out_period():
+def test_cross_validation_needs_something_to_fit_on_and_to_predict():
     df = long(outcomes(0, n=6))
     with pytest.raises(GroupSizeError, match="leaves no feature"):
         synthetic_control_many(df, **KEYS, treated=[0], start=START, lags=[2009])
+    with pytest.raises(GroupSizeError, match="two lags or more"):
+        augmented(df, **KEYS, treated=[0], start=START, lags=[2009])
 
 
 def test_input_is_not_changed():

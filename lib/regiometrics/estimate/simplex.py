@@ -28,7 +28,6 @@ DEPENDENT = 1e-11  # share of a column's square that must lie outside the span o
 EXACT = 1e-8  # distance from the donors' hull, in standard deviations of the predictors, that counts as none
 HEAVY, ROUNDS, MISSED = 30.0, 100, 1e-11  # weight of rows that must be met, rounds to meet them, what they may miss
 TIED = 1e-7  # reduced gradient below which a donor could take part in a solution
-ATTAINED = 1e-6  # relative excess of a loss over its lower bound that counts as none
 SMALLEST = 1e-7  # floor of the predictor weights in the search, where none is asked for
 SHORT, LONG, FINALISTS, KICKS = 40, 200, 5, 20  # evaluations of a first and of a last descent; descents after the first
 REACH = 4.0  # longest first step of a line search, in logarithms of predictor weights
@@ -90,9 +89,9 @@ def simplex_least_squares(a: Floats, b: Floats) -> SimplexFit:
 
     Examples
     --------
-    >>> fit = simplex_least_squares(np.array([[0.0, 1.0, 5.0]]), np.array([0.25]))
+    >>> fit = simplex_least_squares(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([0.25, -1.0]))
     >>> fit.weights.round(12).tolist(), round(fit.objective, 12)
-    ([0.75, 0.25, 0.0], 0.0)
+    ([0.75, 0.25, 0.0], 1.0)
     """
     return penalised(a, b, np.zeros(np.shape(a)[-1]))
 

@@ -26,7 +26,7 @@ from regiometrics.errors import (
 from regiometrics.estimate.resampling import Seed
 from regiometrics.estimate.simplex import penalised, simplex_least_squares
 from regiometrics.estimate.synthetic_placebo import TIE, group_members
-from regiometrics.panel import Sample, complete, numeric, refuse, require_columns, require_keys, wide
+from regiometrics.panel import Sample, complete, keys_of, numeric, refuse, require_columns, require_keys, wide
 from regiometrics.result import Estimate, frozen_options, readonly
 
 Floats = npt.NDArray[np.float64]
@@ -98,7 +98,7 @@ def _study(
         raise GroupSizeError(
             f"{len(fitted)} period before the treatment", remedy="a synthetic control needs two periods or more to fit"
         )
-    other = df.loc[~df.index.isin(used.index), unit].drop_duplicates().tolist()
+    other = tuple(keys_of(df, ~df[unit].isin([*units, *pool]), [unit, time]))
     means = _predictor_means(used, unit, time, predictors, y.index[fitted].tolist())
     return _Study(
         times=y.index,
@@ -112,7 +112,7 @@ def _study(
         predictors=list(dict.fromkeys(predictors)),
         z=means.loc[units].to_numpy().T,
         z0=means.loc[pool].to_numpy().T,
-        sample=Sample(len(df), len(used), (("neither treated nor donor", tuple(other)),) if other else ()),
+        sample=Sample(len(df), len(used), (("neither treated nor donor", other),) if other else ()),
     )
 
 
@@ -302,8 +302,8 @@ def augmented(
     """
     _require_penalty(penalty)
     options = frozen_options(
-        unit=unit, time=time, outcome=outcome, predictors=predictors, lags=lags, donors=donors,
-        fit_periods=fit_periods, penalty=penalty,
+        unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=lags,
+        donors=donors, fit_periods=fit_periods, penalty=penalty,
     )  # fmt: skip
     study = _study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
@@ -313,6 +313,10 @@ def augmented(
     x, donor_x = _centred_features(study, lagged)
     cv = pd.DataFrame(dtype=float)
     if penalty == "cv":
+        if len(lagged) < 2:
+            raise GroupSizeError(
+                "cross-validation needs two lags or more", remedy="name more lags, or pass the penalty"
+            )
         ridges = np.linalg.norm(donor_x, 2) ** 2 * RIDGES
         cv = pd.DataFrame(_left_out_errors(x, donor_x, len(lagged), ridges), ridges, study.times[lagged])
     ridge = _largest_within_one_error(cv) if penalty == "cv" else float(penalty)
@@ -521,8 +525,8 @@ class ManySyntheticControlResult(Estimate):
 
         Notes
         -----
-        The penalty is held at that of the treated units. A group smaller than the treated one has a noisier mean, so
-        that the test then errs on the side of not rejecting.
+        The penalty is held at that of the treated units. A group that is smaller than the treated one, and fitted from
+        the donors left, has a noisier mean, so that the test errs on the side of not rejecting.
         """
         y, x = self.donor_outcomes, self.donor_features
         groups = group_members(y.shape[1], self.effects.shape[1], n_draws, seed)
@@ -605,8 +609,8 @@ def synthetic_control_many(
     """
     _require_penalty(penalty)
     options = frozen_options(
-        unit=unit, time=time, outcome=outcome, predictors=predictors, lags=lags, donors=donors,
-        fit_periods=fit_periods, penalty=penalty,
+        unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=lags,
+        donors=donors, fit_periods=fit_periods, penalty=penalty,
     )  # fmt: skip
     study = _study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
@@ -779,8 +783,8 @@ def conformal(
     (0.0455, 0.0455, True)
     """
     options = frozen_options(
-        unit=unit, time=time, outcome=outcome, treated=treated, donors=donors, fit_periods=fit_periods,
-        demean=demean, null=null, level=level,
+        unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
+        fit_periods=fit_periods, demean=demean, null=null, level=level,
     )  # fmt: skip
     study = _study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors, fit_periods=fit_periods
@@ -841,7 +845,7 @@ def _band(donors: Floats, actual: Floats, demean: bool, level: float) -> tuple[f
 
     effect = _gap_of_the_last(donors, actual, demean)
     reach = np.abs(donors - (actual - effect * last)[:, None]).max()
-    # from here on the last residual is the largest: the others stay within 2 reach + trial / periods, and it does not
+    # beyond this trial effect the residual of the last period exceeds all others, so that it is rejected
     bound = 4 * float(reach) / (1 - 2 / len(actual))
     ends = []
     for side in (-1.0, 1.0):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +33,7 @@ from scipy.stats import gaussian_kde
 
 from regiometrics.data import boundaries
 from regiometrics.errors import DomainError, KeyColumnError
-from regiometrics.panel import complete, named, numeric, require_columns, require_keys
+from regiometrics.panel import complete, named, numeric, refuse, require_columns, require_keys
 from regiometrics.report.tables import VERDICT_MARKS, group_labels
 from regiometrics.result import EffectResult
 
@@ -43,6 +43,18 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 AxesArray = npt.NDArray[np.object_]
+
+
+class SyntheticPath(Protocol):
+    """What a figure reads from a synthetic control: two series by time and the first treated time."""
+
+    @property
+    def actual(self) -> pd.Series: ...  # noqa: D102
+    @property
+    def synthetic(self) -> pd.Series: ...  # noqa: D102
+    @property
+    def start(self) -> Any: ...  # noqa: D102
+
 
 WIDTH = 6.4  # inches, the width of the column
 INK, QUIET, FAINT = "#222222", "#6E6E6E", "#E4E4E4"
@@ -65,10 +77,22 @@ _OTHER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#E69F0
 _OVERALL = "#777777"
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<")
 _RIM = _PRINTED = "#D55E00"
+_CITY: Mapping[str, Any] = MappingProxyType({"marker": "o", "ls": "", "color": "white", "mec": INK, "mew": 0.7})
+_NO_UNIT: Mapping[str, Any] = MappingProxyType({"fc": "white", "ec": "#9A9A9A", "lw": 0.45, "hatch": "//////"})
 
 Window = tuple[float, float, float, float]  # west, south, east, north in metres of boundaries.ALBERS_CHINA
 MAINLAND_SOUTH = 1.9e6
 SOUTH_CHINA_SEA: Window = (2.5e5, 3.5e5, 2.0e6, 2.65e6)
+
+ENTRY_COLOURS: Mapping[int, str] = MappingProxyType(
+    {1992: "#4A90C8", 1997: "#86B9DF", 2003: "#C3DFF2", 2010: "#E69F00", 2013: "#B5B2AA", 2018: "#DFDDD7"}
+)
+"""Cities of the Yangtze delta by the first year of their round of entry: incumbents of 2010 blue, later ones grey."""
+
+UNIT_TYPES: Mapping[str, str] = MappingProxyType(
+    {"county": "county", "county_city": "county-level city", "district": "districts of a city"}
+)
+"""Types of county units and their words."""
 
 COMPONENT_COLOURS: Mapping[str, str] = MappingProxyType(
     {"between_net": "#6D9FCB", "overlap": "#BAD4E8", "within": "#E9BF80"}
@@ -634,6 +658,474 @@ def light_map(
         ax.legend(handles=[key], loc="lower left", bbox_to_anchor=(0.005, 0.21), borderpad=0, handlelength=1.4)
     _note_source(ax)
     return ax
+
+
+@style()
+def delta_map(
+    units: pd.DataFrame, entry: pd.Series, *, names: Mapping[str, str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Counties of the Yangtze delta by the year in which their city joined the cluster, and by their type in 2010.
+
+    Polygons are those of 2023/24, matched to the units of 2010 by `delta_polygons`; one that shows none of them is
+    hatched. Districts of a city are one unit and drawn without borders between them; a county-level city has a dot.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As `delta_polygons` takes them, with ``name`` for the names of those that have no polygon.
+    entry : Series
+        Year of entry by ``city``.
+    names : mapping of str to str, optional
+        Codes of cities and their names on the map.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        The line under the map names the units that have no polygon of their own and so lie in the districts.
+
+    Raises
+    ------
+    KeyColumnError
+        A city without a year of entry, and as `delta_polygons`.
+    DomainError
+        A year before the first round of entry, and as `delta_polygons`.
+
+    Examples
+    --------
+    >>> units = pd.DataFrame({"name_zh": ["南京市辖区", "溧水县"], "name": ["Nanjing districts", "Lishui"],
+    ...                       "type": ["district", "county"], "county": [None, None],
+    ...                       "city": "320100"})
+    >>> ax = delta_map(units, pd.Series({"320100": 1992}), names={"320100": "Nanjing"})
+    >>> [text.get_text() for text in ax.get_legend().get_texts()][:2]
+    ['1992', 'county']
+    >>> plt.close(ax.figure)
+    """
+    require_columns(units, ["name"])
+    polygons, rounds = delta_polygons(units), _rounds_of_entry(units, entry)
+    shapes = boundaries.outlines(600.0, level="county").merge(polygons[["adcode", "unit", "type", "city"]])
+    shapes = shapes.dissolve(shapes["unit"].fillna(shapes["adcode"]))
+    west, south, east, north = shapes.total_bounds
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, WIDTH * (north - south) / (east - west) + 0.2))[1]
+    of_unit, no_unit = shapes[shapes["type"].notna()], shapes[shapes["type"].isna()]
+    districts = of_unit.geometry[of_unit["type"] == "district"]
+    cities = of_unit.geometry[of_unit["type"] == "county_city"].representative_point()
+    fills = of_unit["city"].map(rounds).map(ENTRY_COLOURS)
+    ax.add_collection(PathCollection(_paths(of_unit.geometry), fc=fills, ec="white", lw=0.45))
+    ax.add_collection(PathCollection(_paths(no_unit.geometry), **_NO_UNIT))
+    ax.add_collection(PathCollection(_paths(districts), fc="none", ec=INK, lw=0.9))
+    ax.plot(cities.x, cities.y, ms=3.4, zorder=3, **_CITY)
+    _name_cities(ax, of_unit, names or {})
+    ax.set(xlim=(west, east), ylim=(south, north), aspect="equal")
+    ax.set_axis_off()
+    _delta_legend(ax, rounds, entry[rounds.index].max(), hatched=not no_unit.empty)
+    lost = units[~units["name_zh"].isin(polygons["unit"])]
+    words = [f"{name} ({UNIT_TYPES[kind]})" for name, kind in zip(lost["name"], lost["type"], strict=True)]
+    _note_source(ax, f"\nUnits of 2010 without an outline of their own: {', '.join(words)}" if words else "")
+    return ax
+
+
+def delta_polygons(units: pd.DataFrame) -> pd.DataFrame:
+    """The county unit of 2010 that each of today's county polygons of the Yangtze delta shows.
+
+    A polygon is given to a unit by code; else by name, the same in full, or without its last character (县, 市, 区) in
+    the same city. Of the others, districts are given to the districts of their city, which are one unit, and the rest
+    to none.
+
+    Parameters
+    ----------
+    units : DataFrame
+        One row per unit of 2010, as `regiometrics.data.facts.delta_counties` returns them: ``name_zh``, ``type``
+        (``county``, ``county_city``, ``district``), ``county`` (missing where unknown), ``city``; codes as text.
+
+    Returns
+    -------
+    DataFrame
+        One row per polygon in the cities of the units: ``adcode, name_zh, prefecture``, ``unit``, ``type``,
+        ``city`` of 2010, and ``matched``: ``code``, ``name``, ``districts`` or, with no unit, ``none``.
+        A unit whose name is absent from ``unit`` has no polygon of its own.
+
+    Raises
+    ------
+    KeyColumnError
+        A unit that stands twice, or a city that has no polygon.
+    DomainError
+        An unknown type.
+
+    Examples
+    --------
+    >>> units = pd.DataFrame({"name_zh": ["南京市辖区", "溧水县"], "type": ["district", "county"],
+    ...                       "county": [None, None], "city": "320100"})
+    >>> polygons = delta_polygons(units).set_index("name_zh")
+    >>> polygons.loc[["玄武区", "溧水区"], ["unit", "matched"]].to_numpy().tolist()
+    [['南京市辖区', 'districts'], ['溧水县', 'name']]
+    """
+    _require_units(units)
+    shapes = boundaries.counties().drop(columns="geometry")
+    shapes = pd.DataFrame(shapes[shapes["prefecture"].isin(units["city"])]).reset_index(drop=True)
+    absent = ~units["city"].isin(shapes["prefecture"])
+    if absent.any():
+        raise KeyColumnError(
+            "cities without an outline",
+            column="city",
+            keys=units.loc[absent, "city"].unique(),
+            remedy="use the six-digit codes of 2023 as text, and 310000 for the whole of Shanghai",
+        )
+    pooled = units["type"] == "district"
+    single, code = units[~pooled], units["county"]
+    name, stem = shapes["name_zh"], shapes["prefecture"] + shapes["name_zh"].str[:-1]
+    stems = single["city"] + single["name_zh"].str[:-1]
+    in_city = shapes["prefecture"].where(name.str.endswith("区"))
+    row = pd.Series(np.nan, index=shapes.index)
+    matched = pd.Series("none", index=shapes.index)
+    for way, keys, wanted in (
+        ("code", code[~pooled].dropna(), shapes["adcode"]),
+        ("name", single["name_zh"], name),
+        ("name", stems, stem),
+        ("districts", units.loc[pooled, "city"], in_city),
+    ):
+        rows = pd.Series(keys.index, index=keys.to_numpy(), dtype=float)
+        open_rows = rows[~rows.isin(row)] if way != "districts" else rows
+        found = wanted.map(open_rows[~open_rows.index.duplicated(keep=False)]).where(row.isna())
+        matched, row = matched.mask(found.notna(), way), row.fillna(found)
+    of_2010 = units[["name_zh", "type", "city"]].rename(columns={"name_zh": "unit"}).reindex(row).set_axis(shapes.index)
+    return pd.concat([shapes, of_2010], axis=1).assign(matched=matched)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# synthetic controls
+
+
+@style()
+def synthetic_paths(
+    results: Mapping[str, SyntheticPath], *, titles: Mapping[str, str] | None = None, ylabel: str = ""
+) -> AxesArray:
+    """Actual against synthetic path, a panel a treated aggregate, with the mean gap from the first treated time on.
+
+    Parameters
+    ----------
+    results : mapping of str to SyntheticControlResult
+        By name of the aggregate; read are ``actual`` and ``synthetic`` (by time, units of the outcome) and ``start``.
+    titles : mapping, optional
+        Words for names; `regiometrics.report.tables.group_labels` by default.
+    ylabel : str
+
+    Returns
+    -------
+    ndarray of Axes, shape (n_aggregates,)
+
+    Raises
+    ------
+    DomainError
+        No time from ``start`` on.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> actual = pd.Series([1.0, 1.1, 1.6], index=[2008, 2009, 2010])
+    >>> fit = SimpleNamespace(actual=actual, synthetic=pd.Series([1.0, 1.1, 1.2], index=actual.index), start=2010)
+    >>> [ax] = synthetic_paths({"new": fit}, titles={"new": "New members"})
+    >>> [text.get_text().split()[-1] for text in ax.texts]
+    ['+0.400', 'actual', 'synthetic']
+    >>> plt.close(ax.figure)
+    """
+    size = (WIDTH, 3.4 if len(results) == 1 else 2.6)
+    panels: AxesArray = plt.subplots(1, len(results), sharex=True, sharey=True, figsize=size, squeeze=False)[1][0]
+    words = _words(titles)
+    for ax, (name, result) in zip(panels, results.items(), strict=True):
+        x, actual = _path(result.actual)
+        synthetic = _path(result.synthetic.reindex(result.actual.index))[1]
+        _line_of_start(ax, result.start)
+        after = _from(x, result.start)
+        ax.fill_between(x[after], actual[after], synthetic[after], color=_OTHER_COLOURS[0], alpha=0.15, lw=0)
+        ax.plot(x, synthetic, "--", color=QUIET, lw=1.5, label="synthetic")
+        ax.plot(x, actual, color=_OTHER_COLOURS[0], label="actual")
+        gap = f"mean gap\n{_with_sign(float((actual - synthetic)[after].mean()))}"
+        ax.text(0.03, 0.97, gap, transform=ax.transAxes, va="top", size=9)
+        ax.set_title(words.get(name, name))
+        ax.margins(y=0.2)
+        _calendar(ax, ticks=4 if len(results) > 1 else 8)
+    panels[0].set_ylabel(ylabel)
+    ends = [("actual", (x[-1], actual[-1]), _OTHER_COLOURS[0]), ("synthetic", (x[-1], synthetic[-1]), QUIET)]
+    _label_ends(panels[-1], ends)
+    return panels
+
+
+@style()
+def placebo_gaps(
+    observed: pd.Series,
+    gaps: pd.DataFrame,
+    *,
+    start: float,
+    label: str = "treated",
+    ylabel: str = "Gap",
+    ax: Axes | None = None,
+) -> Axes:
+    """Gap between actual and synthetic path of the treated, dark, over the gaps of all placebos, grey.
+
+    Parameters
+    ----------
+    observed : Series
+        Gap by time.
+    gaps : DataFrame
+        The same of the placebos, time x placebo, as ``PlaceboResult.gaps`` holds them.
+    start : float
+        First treated time.
+    label : str
+        What the dark line is of.
+    ylabel : str
+    ax : Axes, optional
+
+    Raises
+    ------
+    KeyColumnError
+        Gaps of placebos at other times than that of the treated.
+
+    Examples
+    --------
+    >>> years = [2008, 2009, 2010]
+    >>> gaps = pd.DataFrame({"a": [0.0, 0.1, 0.2], "b": [0.0, -0.1, 0.0]}, index=years)
+    >>> ax = placebo_gaps(pd.Series([0.0, 0.0, 0.9], index=years), gaps, start=2010)
+    >>> [text.get_text() for text in ax.texts]
+    ['treated', '2 placebos']
+    >>> plt.close(ax.figure)
+    """
+    if not gaps.index.equals(observed.index):
+        raise KeyColumnError(
+            "gaps of the placebos stand at other times than the gap of the treated",
+            column="time",
+            keys=gaps.index.symmetric_difference(observed.index),
+            remedy="pass both of one result",
+        )
+    ax = _axes(ax)
+    x, y = _path(observed)
+    ax.plot(x, gaps, color="#B9B9B9", lw=0.8, alpha=min(1.0, 0.35 + 20 / gaps.shape[1]), zorder=2)
+    ax.plot(x, y, color=_OTHER_COLOURS[0], lw=2.2, zorder=4)
+    ax.axhline(0, color=INK, lw=0.9, zorder=3)
+    _line_of_start(ax, start)
+    _calendar(ax)
+    ax.margins(x=0.01)
+    ax.set_ylabel(ylabel)
+    last = gaps.iloc[-1]
+    nearest = float(last.iloc[(last - last.median()).abs().argmin()])
+    _label_ends(ax, [(label, (x[-1], y[-1]), _OTHER_COLOURS[0]), (f"{len(last)} placebos", (x[-1], nearest), QUIET)])
+    return ax
+
+
+@style()
+def rmspe_ratios(
+    observed: float,
+    placebos: pd.Series,
+    *,
+    label: str = "treated",
+    xlabel: str = "Root mean squared gap, after over before",
+    ax: Axes | None = None,
+) -> Axes:
+    """A statistic of the treated among those of the placebos, a dot each, piled up where they are close.
+
+    Parameters
+    ----------
+    observed : float
+    placebos : Series
+        By placebo, such as ``PlaceboResult.to_frame()["statistic"]``.
+    label : str
+        What the diamond is of; its rank is counted from the largest, ties against it.
+    xlabel : str
+    ax : Axes, optional
+
+    Raises
+    ------
+    DomainError
+        A statistic that is missing or infinite.
+
+    Examples
+    --------
+    >>> ax = rmspe_ratios(8.0, pd.Series([1.0, 1.1, 2.5]), label="California")
+    >>> ax.texts[0].get_text()
+    'California, 1 of 4'
+    >>> plt.close(ax.figure)
+    """
+    drawn = placebos.to_numpy(dtype=float)
+    if not (np.isfinite(drawn).all() and np.isfinite(observed)):
+        raise DomainError("a statistic is missing or infinite", keys=placebos.index[~np.isfinite(drawn)])
+    values = np.append(drawn, observed)
+    edges = np.linspace(values.min(), values.max(), 45)
+    bins = np.clip(np.digitize(values, edges) - 1, 0, 43)
+    heights = np.array([(bins[:i] == at).sum() for i, at in enumerate(bins)])
+    centres = (edges[bins] + edges[bins + 1]) / 2
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 0.95 + 0.115 * min(heights.max() + 3, 24)))[1]
+    ax.plot(centres[:-1], heights[:-1], "o", color="#A6A6A6", ms=5.5, mew=0)
+    ax.plot(centres[-1], heights[-1], "D", color=_PRINTED, ms=7, mew=0, zorder=3)
+    top, right = heights.max() + 1.5, observed > values.min() + np.ptp(values) / 2
+    ax.vlines(centres[-1], heights[-1], top, color=_PRINTED, lw=1)
+    rank = f"{label}, {1 + (drawn >= observed).sum()} of {len(values)}"
+    ax.annotate(
+        rank,
+        (centres[-1], top),
+        (-4 if right else 4, 0),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        va="top",
+        size=9,
+        color=readable_ink(_PRINTED),
+    )
+    ax.set(xlabel=xlabel, yticks=[], ylim=(-0.8, top + 0.3))
+    ax.grid(False)
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+@style()
+def donor_weights(
+    weights: Mapping[str, pd.Series],
+    *,
+    top: int = 8,
+    labels: Mapping[str, str] | None = None,
+    xlabel: str = "Weight",
+) -> AxesArray:
+    """The largest weights of donors, a panel a fit, and what all other donors weigh together.
+
+    Parameters
+    ----------
+    weights : mapping of str to Series
+        By name of the fit: weight by donor. A donor that a fit does not know weighs nothing there.
+    top : int
+        Donors shown by name: the largest by their largest weight in any fit, in the order of the first fit.
+    labels : mapping, optional
+        Words for donors.
+    xlabel : str
+
+    Returns
+    -------
+    ndarray of Axes, shape (n_fits,)
+
+    Examples
+    --------
+    >>> fits = {"published": {"Utah": 0.6, "Nevada": 0.4}, "own": {"Utah": 0.5, "Nevada": 0.4, "Ohio": 0.1}}
+    >>> panels = donor_weights({name: pd.Series(fit) for name, fit in fits.items()}, top=2)
+    >>> [tick.get_text() for tick in panels[0].get_yticklabels()], [text.get_text() for text in panels[1].texts]
+    (['Utah', 'Nevada', '1 other'], ['0.500', '0.400', '0.100'])
+    >>> plt.close(panels[0].figure)
+    """
+    table = pd.DataFrame({name: own.astype(float) for name, own in weights.items()}).fillna(0.0)
+    table = table.loc[table.max(axis=1).sort_values(ascending=False, kind="stable").index]
+    shown = table.iloc[:top].sort_values(list(table.columns), ascending=False, kind="stable")
+    words = _words(labels)
+    names = [words.get(str(donor), str(donor)) for donor in shown.index]
+    if rest := len(table) - len(shown):
+        shown = pd.concat([shown, table.iloc[top:].sum().to_frame().T])
+        names.append("1 other" if rest == 1 else f"{rest} others")
+    size = (WIDTH, 0.8 + 0.24 * len(shown))
+    panels: AxesArray = plt.subplots(1, len(weights), sharex=True, sharey=True, figsize=size, squeeze=False)[1][0]
+    for ax, name in zip(panels, shown, strict=True):
+        colours = [_OTHER_COLOURS[0]] * len(names)
+        if rest:
+            colours[-1] = "#B5B5B5"
+        ax.barh(range(len(names)), shown[name], 0.74, color=colours)
+        for y, weight in enumerate(shown[name]):
+            ax.annotate(
+                f"{weight:.3f}" if weight else "0",
+                (weight, y),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                size=8.5,
+                color=INK if weight else QUIET,
+            )
+        ax.set_title(name)
+        ax.tick_params(axis="y", length=0, labelcolor=INK)
+        ax.grid(False, axis="y")
+        ax.spines["left"].set_visible(False)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set(ylim=(len(names) - 0.4, -0.6), xlim=(0, shown.to_numpy().max() * (1.12 + 0.1 * len(weights))))
+    _figure(panels[0]).supxlabel(xlabel, fontsize=9.5)
+    return panels
+
+
+@style()
+def decomposition_bars(
+    frame: pd.DataFrame,
+    *,
+    by: str,
+    parts: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
+    xlabel: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Parts of a change, one bar a row: rises pile up to the right of zero, falls to the left, and a mark at the sum.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per group or year.
+    by : str
+        Column that names the rows.
+    parts : mapping of str to str
+        Columns of the parts, which add up to the change, and words for them.
+    labels : mapping, optional
+        Words for rows; `regiometrics.report.tables.group_labels` by default.
+    xlabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"group": ["new", "donor"], "within": [0.5, 0.2], "between": [-0.2, 0.1]})
+    >>> ax = decomposition_bars(frame, by="group", parts={"within": "within", "between": "between"})
+    >>> [text.get_text() for text in ax.texts]
+    ['+0.300', '+0.300']
+    >>> plt.close(ax.figure)
+    """
+    rows, _ = complete(frame, list(parts), keys=[by])
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 1.15 + 0.34 * len(rows)))[1]
+    y, words = np.arange(len(rows)), _words(labels)
+    right, left = np.zeros(len(rows)), np.zeros(len(rows))
+    keys: list[Artist] = []
+    for i, (part, word) in enumerate(parts.items()):
+        width = rows[part].to_numpy()
+        colour = _OTHER_COLOURS[i % len(_OTHER_COLOURS)]
+        ax.barh(y, width, 0.66, left=np.where(width > 0, right, left), color=colour, ec="white", lw=0.6, zorder=2)
+        right, left = right + np.clip(width, 0, None), left + np.clip(width, None, 0)
+        keys.append(Patch(color=colour, label=word))
+    total = rows[list(parts)].to_numpy().sum(axis=1)
+    ax.axvline(0, color=INK, lw=0.9, zorder=3)
+    keys += ax.plot(total, y, "D", color="white", mec=INK, mew=1.3, ms=5.5, zorder=4, label="change")
+    for at, change in enumerate(total):
+        ax.annotate(
+            _with_sign(change), (right[at], at), (6, 0), textcoords="offset points", va="center", size=9, zorder=4
+        )
+    ax.set_yticks(y, [words.get(str(name), str(name)) for name in rows[by]])
+    ax.set(ylim=(len(rows) - 0.5, -0.5), xlabel=xlabel)
+    ax.margins(x=0.1)
+    ax.tick_params(axis="y", length=0, labelcolor=INK)
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    _legend_above(ax, keys)
+    return ax
+
+
+def _path(series: pd.Series) -> tuple[Floats, Floats]:
+    """Times and values as numbers."""
+    return series.index.to_numpy(dtype=float), series.to_numpy(dtype=float)
+
+
+def _from(x: Floats, start: float) -> npt.NDArray[np.bool_]:
+    """Which times are treated."""
+    after = x >= start
+    if not after.any():
+        raise DomainError(f"no time from {start} on", column="time", remedy="pass the path with its treated times")
+    return after
+
+
+def _line_of_start(ax: Axes, start: float) -> None:
+    ax.axvline(start - 0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=1)
+
+
+def _with_sign(number: float) -> str:
+    return f"{number:+#.3g}".rstrip(".").replace("-", "−")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1434,8 +1926,70 @@ def _coloured_map(
     return ax
 
 
-def _note_source(ax: Axes) -> None:
-    ax.text(0, -0.01, boundaries.SOURCE_NOTE, transform=ax.transAxes, size=7.5, color=QUIET, va="top")
+def _note_source(ax: Axes, more: str = "") -> None:
+    note = boundaries.SOURCE_NOTE + more
+    ax.text(0, -0.01, note, transform=ax.transAxes, size=7.5, color=QUIET, va="top")
+
+
+def _require_units(units: pd.DataFrame) -> None:
+    require_columns(units, ["type", "county"])
+    require_keys(units, ["city", "name_zh"])
+    require_keys(units, ["name_zh"])
+    refuse(
+        DomainError,
+        "unknown types of units",
+        rows=~units["type"].isin(UNIT_TYPES),
+        of=units,
+        keys=["name_zh"],
+        column="type",
+        remedy=f"use {', '.join(UNIT_TYPES)}",
+    )
+
+
+def _rounds_of_entry(units: pd.DataFrame, entry: pd.Series) -> pd.Series:
+    """First year of the round in which each city came in, by code."""
+    years = entry.reindex(units["city"].unique())
+    if years.isna().any():
+        raise KeyColumnError(
+            "cities without a year of entry",
+            column="city",
+            keys=years.index[years.isna()],
+            remedy="pass the year for every city",
+        )
+    rounds = np.array(list(ENTRY_COLOURS))
+    before = np.searchsorted(rounds, years.to_numpy(dtype=float), side="right") - 1
+    if (before < 0).any():
+        raise DomainError(
+            f"cities that came in before {rounds[0]}", keys=years.index[before < 0], remedy="pass four-digit years"
+        )
+    return pd.Series(rounds[before], index=years.index)
+
+
+def _name_cities(ax: Axes, shapes: GeoDataFrame, names: Mapping[str, str]) -> None:
+    unknown = [code for code in names if code not in set(shapes["city"])]
+    if unknown:
+        raise KeyColumnError(
+            "named cities that are not on the map", column="city", keys=unknown, remedy="use codes of the units"
+        )
+    halo = [withStroke(linewidth=2.4, foreground="white")]
+    for code, name in names.items():
+        at = shapes.geometry[shapes["city"] == code].union_all().representative_point()
+        ax.text(at.x, at.y, name, size=8.5, ha="center", va="center", path_effects=halo, zorder=4)
+
+
+def _delta_legend(ax: Axes, rounds: pd.Series, last: float, *, hatched: bool) -> None:
+    """Rounds of entry, the latest with its last year, then types."""
+    years = sorted(rounds.unique())
+    label = {year: f"{year}" for year in years} | ({years[-1]: f"{years[-1]}-{last:.0f}"} if last > years[-1] else {})
+    keys: list[Artist] = [Patch(fc=ENTRY_COLOURS[year], label=label[year]) for year in years]
+    keys += [
+        Patch(fc="#F2F2F2", ec="#BBBBBB", lw=0.6, label=UNIT_TYPES["county"]),
+        Line2D([], [], ms=4.2, label=UNIT_TYPES["county_city"], **_CITY),
+        Patch(fc="#F2F2F2", ec=INK, lw=0.9, label=UNIT_TYPES["district"]),
+    ]
+    if hatched:
+        keys.append(Patch(label="no unit of 2010", **_NO_UNIT))
+    ax.legend(handles=keys, loc="lower left", borderpad=0, labelspacing=0.35, handlelength=1.4)
 
 
 def _draw_units(ax: Axes, units: GeoDataFrame, values: pd.Series, shade: ScalarMappable, window: Window) -> None:
