@@ -111,6 +111,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("邓慧慧", "潘雪婷", "李慧榕"),
                 tables=("panel", "complexity", *SHIPPED_P1),
                 sources=("shipped", "simulated", "folder"),
+                status="written",
             ),
             Chapter(
                 "p2",
