@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
-from regiometrics.data.boundaries import counties
 from regiometrics.data import facts
+from regiometrics.data.boundaries import counties
 from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
 from regiometrics.report import figures as f
 
@@ -122,6 +122,30 @@ def test_bars_of_a_decomposition_touch_and_end_in_the_sums_of_rises_and_falls():
     with pytest.raises(MissingValueError, match="2006"):
         parts = {"w": "within"}
         f.decomposition_bars(frame.assign(w=[0.5, np.nan]), by="year", parts=parts)
+
+
+def test_six_paths_stand_in_two_rows_that_share_their_scale_by_row():
+    years = pd.Index([2008, 2009, 2010])
+    fits = {
+        str(k): SimpleNamespace(
+            actual=pd.Series([k, k, k + 1.0], years), synthetic=pd.Series([k] * 3, years), start=2010
+        )
+        for k in range(5)
+    }
+    panels = f.synthetic_paths(fits)
+    assert len(panels) == 5
+    tops = [round(ax.get_position().y1, 3) for ax in panels]
+    assert len(set(tops[:3])) == 1 and len(set(tops[3:])) == 1 and tops[0] > tops[3]
+    assert panels[0].get_ylim() == panels[2].get_ylim() != panels[3].get_ylim()
+
+
+def test_the_sensitivity_curve_needs_its_band():
+    frame = pd.DataFrame({"rho": [0.0, 0.5], "indirect": [0.04, -0.1], "low": [0.01, -0.2], "high": [0.07, 0.0]})
+    ax = f.sensitivity_curve(frame)
+    [band] = ax.collections
+    assert band.get_datalim(ax.transData).y0 == pytest.approx(-0.2)
+    with pytest.raises(KeyColumnError, match="high"):
+        f.sensitivity_curve(frame.drop(columns="high"))
 
 
 # the delta ------------------------------------------------------------------------------------------------------------

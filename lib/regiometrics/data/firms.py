@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -417,9 +418,12 @@ def _engine(folder: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConn
         "python_enable_replacements": False,
     }
     try:
-        return duckdb.connect(config=config)
+        engine = duckdb.connect(config=config)
     except duckdb.Error as error:
         raise DomainError(f"the engine refuses its options: {error}", remedy='pass memory_limit="500MB"') from error
+    with suppress(duckdb.InvalidInputException):  # in Jupyter without widgets there is no bar, and no switch for it
+        engine.execute("SET enable_progress_bar = false")
+    return engine
 
 
 def _name(identifier: str) -> str:

@@ -23,6 +23,7 @@ from regiometrics.errors import (
     RankError,
     TreatmentPathError,
 )
+from regiometrics.estimate.comparative_study import Predictors, comparative_study
 from regiometrics.estimate.resampling import Seed
 from regiometrics.estimate.simplex import (
     InnerFit,
@@ -43,7 +44,7 @@ from regiometrics.estimate.synthetic_placebo import (
     placebo_in_space,
     single_members,
 )
-from regiometrics.estimate.synthetic_variants import ConformalResult, Predictors, _study, conformal
+from regiometrics.estimate.synthetic_variants import ConformalResult, conformal
 from regiometrics.panel import Sample, require_columns, require_keys
 from regiometrics.result import Estimate, frozen_options, readonly
 
@@ -512,7 +513,7 @@ def synthetic_control(
             f"no period before {start}", column=time, remedy="let start be the first treated period of the panel"
         )
     _require_periods_before(df[time], predictors, start)
-    study = _study(
+    study = comparative_study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors, fit_periods=fit_periods,
         predictors=predictors, lags=lags,
     )  # fmt: skip

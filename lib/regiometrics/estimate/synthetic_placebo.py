@@ -62,7 +62,7 @@ class PlaceboResult(Estimate):
 
     @property
     def p_value(self) -> float:
-        """Randomisation p-value, (1 + placebos with a statistic at least as large) / (1 + placebos); |att| for att."""
+        """Randomisation p-value, (1 + placebos at least as large in absolute value) / (1 + placebos)."""
         drawn = np.abs(self._table["statistic"].to_numpy()[1:])
         extreme = drawn >= (1 - TIE) * abs(self.observed)
         return float((1 + extreme.sum()) / (1 + len(drawn)))

@@ -6,8 +6,8 @@ predictor weights: every fit is one least squares over the simplex.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -18,170 +18,23 @@ from regiometrics.errors import (
     DomainError,
     GroupSizeError,
     KeyColumnError,
-    MissingValueError,
-    NoDonorsError,
     RankError,
-    TreatmentPathError,
 )
+from regiometrics.estimate.comparative_study import CONSTANT, ComparativeStudy, Predictors, comparative_study
 from regiometrics.estimate.resampling import Seed
 from regiometrics.estimate.simplex import penalised, simplex_least_squares
 from regiometrics.estimate.synthetic_placebo import TIE, group_members
-from regiometrics.panel import Sample, complete, keys_of, numeric, refuse, require_columns, require_keys, wide
 from regiometrics.result import Estimate, frozen_options, readonly
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
-Predictors = Mapping[str, Sequence[Hashable]] | Sequence[str]
 Penalty = Literal["cv"] | float
 
 RIDGES = np.geomspace(10**0.4, 1e-8 * 10**0.4, 21)  # times the largest squared singular value of the donors' features
 PENALTIES = np.geomspace(1e-4, 10, 11)  # of the distance to each donor, relative to the distance to their mean
-CONSTANT = 1e-12  # range of a predictor, relative to its size, that counts as none
 REACH = np.geomspace(1e-4, 1, 60)  # trial effects of a band, as parts of the largest one that needs a trial
 HALVINGS = 30  # of the step between the last effect that is kept and the next that is not
-
-
-@dataclass(frozen=True, slots=True)
-class _Study:
-    """A checked panel as arrays: outcomes by period, and what weights may be fitted on."""
-
-    times: pd.Index
-    treated: list[Hashable]
-    donors: list[Hashable]
-    y: Floats  # times x treated units
-    y0: Floats  # times x donors
-    post: Flags  # periods from the start on
-    fitted: Positions  # periods before it that the fit may use
-    lags: Positions  # periods whose outcome was named as a feature
-    predictors: list[str]
-    z: Floats  # predictors x treated units, means over their periods
-    z0: Floats  # predictors x donors
-    sample: Sample
-
-    def aggregated(self) -> _Study:
-        """The treated units as one: means of their outcomes and predictors."""
-        return replace(self, y=self.y.mean(axis=1, keepdims=True), z=self.z.mean(axis=1, keepdims=True))
-
-    def path(self, values: Floats, name: str) -> pd.Series:
-        """Values of all periods as a series by time."""
-        return pd.Series(readonly(values), index=self.times, name=name)
-
-
-def _study(
-    df: pd.DataFrame,
-    *,
-    unit: str,
-    time: str,
-    outcome: str,
-    treated: Hashable | Sequence[Hashable],
-    start: Hashable,
-    donors: Sequence[Hashable] | None,
-    fit_periods: Sequence[Hashable] | None,
-    predictors: Predictors = (),
-    lags: Sequence[Hashable] = (),
-) -> _Study:
-    """The panel of treated units and donors, or the error that says what is wrong with it."""
-    require_keys(df, [unit, time])
-    units = _listed(treated)
-    pool = _pool(df[unit].drop_duplicates().tolist(), units, donors, unit)
-    used = df[df[unit].isin([*units, *pool])]
-    y = wide(complete(used, [outcome], keys=[unit, time])[0], unit=unit, time=time, value=outcome).T
-    post = np.asarray(y.index >= start)
-    if not post.any():
-        raise TreatmentPathError(
-            f"no period from {start} on", column=time, remedy="let start be the first treated period of the panel"
-        )
-    before = y.index[~post].tolist()
-    fitted = _positions(y.index, before if fit_periods is None else fit_periods, before, "fit_periods")
-    if len(fitted) < 2:
-        raise GroupSizeError(
-            f"{len(fitted)} period before the treatment", remedy="a synthetic control needs two periods or more to fit"
-        )
-    other = tuple(keys_of(df, ~df[unit].isin([*units, *pool]), [unit, time]))
-    means = _predictor_means(used, unit, time, predictors, y.index[fitted].tolist())
-    return _Study(
-        times=y.index,
-        treated=units,
-        donors=pool,
-        y=y[units].to_numpy(),
-        y0=y[pool].to_numpy(),
-        post=post,
-        fitted=fitted,
-        lags=_positions(y.index, lags, before, "lags"),
-        predictors=list(dict.fromkeys(predictors)),
-        z=means.loc[units].to_numpy().T,
-        z0=means.loc[pool].to_numpy().T,
-        sample=Sample(len(df), len(used), (("neither treated nor donor", other),) if other else ()),
-    )
-
-
-def _listed(treated: Hashable | Sequence[Hashable]) -> list[Hashable]:
-    """The treated units, each once, whether one was named or several."""
-    if isinstance(treated, Iterable) and not isinstance(treated, str | tuple):
-        return list(dict.fromkeys(treated))
-    return [treated]
-
-
-def _pool(
-    units: Sequence[Hashable], treated: Sequence[Hashable], donors: Sequence[Hashable] | None, unit: str
-) -> list[Hashable]:
-    """The donors: those named, or every unit that is not treated."""
-    unknown = [u for u in treated if u not in units]
-    if unknown or not treated:
-        raise KeyColumnError(
-            "treated units are not in the data", column=unit, keys=unknown, remedy="name units of the panel"
-        )
-    pool = [u for u in units if u not in treated] if donors is None else list(dict.fromkeys(donors))
-    absent = [u for u in pool if u not in units]
-    if absent:
-        raise NoDonorsError("donors are not in the data", column=unit, keys=absent, remedy="name units of the panel")
-    both = [u for u in pool if u in treated]
-    if both:
-        raise TreatmentPathError("a donor is treated", column=unit, keys=both, remedy="take it out of one of the lists")
-    if len(pool) < 2:
-        raise NoDonorsError(
-            f"{len(pool)} donor, and two or more are needed", column=unit, remedy="leave untreated units in the panel"
-        )
-    return pool
-
-
-def _positions(times: pd.Index, periods: Sequence[Hashable], before: Sequence[Hashable], what: str) -> Positions:
-    """Positions of the periods, in order, all of them before the treatment."""
-    wrong = [t for t in periods if t not in before]
-    if wrong:
-        raise TreatmentPathError(
-            f"{what} must lie before the start and in the panel", keys=wrong, remedy="leave these periods out"
-        )
-    return np.flatnonzero(times.isin(list(periods)))
-
-
-def _predictor_means(
-    df: pd.DataFrame, unit: str, time: str, predictors: Predictors, fitted: Sequence[Hashable]
-) -> pd.DataFrame:
-    """Mean of each predictor over its periods, units x predictors; missing values count only inside them."""
-    periods = predictors if isinstance(predictors, Mapping) else dict.fromkeys(predictors, fitted)
-    require_columns(df, periods)
-    units = df[unit].drop_duplicates().tolist()
-    means = pd.DataFrame(index=units)
-    for column, wanted in periods.items():
-        part = df[df[time].isin(list(wanted))]
-        values = numeric(part, column, [unit, time])
-        refuse(
-            MissingValueError,
-            "missing or infinite values in the predictor's periods",
-            rows=~np.isfinite(values),
-            of=part,
-            keys=[unit, time],
-            column=column,
-            remedy="fill them in, or average the predictor over other periods",
-        )
-        if part.empty:
-            raise GroupSizeError("no period to average over", column=column, remedy="name periods of the panel")
-        means[column] = pd.Series(values).groupby(part[unit].to_numpy()).mean()
-        if np.ptp(means[column]) <= CONSTANT * np.abs(means[column]).max():
-            raise RankError("the predictor is the same in all units", column=column, remedy="leave it out")
-    return means
 
 
 def _require_penalty(penalty: Penalty) -> None:
@@ -305,7 +158,7 @@ def augmented(
         unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=lags,
         donors=donors, fit_periods=fit_periods, penalty=penalty,
     )  # fmt: skip
-    study = _study(
+    study = comparative_study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
         fit_periods=fit_periods, predictors=predictors, lags=lags,
     ).aggregated()  # fmt: skip
@@ -343,7 +196,7 @@ def augmented(
     )
 
 
-def _centred_features(study: _Study, lagged: Positions) -> tuple[Floats, Floats]:
+def _centred_features(study: ComparativeStudy, lagged: Positions) -> tuple[Floats, Floats]:
     """Lags and scaled predictors less the donors' means, of the treated unit and features x donors."""
     y0, z0 = study.y0[lagged], study.z0
     mean_y, mean_z = y0.mean(axis=1, keepdims=True), z0.mean(axis=1, keepdims=True)
@@ -612,7 +465,7 @@ def synthetic_control_many(
         unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=lags,
         donors=donors, fit_periods=fit_periods, penalty=penalty,
     )  # fmt: skip
-    study = _study(
+    study = comparative_study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
         fit_periods=fit_periods, predictors=predictors, lags=lags,
     )  # fmt: skip
@@ -648,7 +501,7 @@ def synthetic_control_many(
     )
 
 
-def _features(study: _Study) -> tuple[Floats, Floats, Positions]:
+def _features(study: ComparativeStudy) -> tuple[Floats, Floats, Positions]:
     """What the fit balances, features x treated units and features x donors, and the period of each lag.
 
     Lags come first and, alone, keep their units; with predictors every row is divided by its standard deviation.
@@ -667,7 +520,7 @@ def _penalised_weights(donor_x: Floats, x: Floats, penalty: float) -> Floats:
     return weights
 
 
-def _many_errors(study: _Study, x: Floats, donor_x: Floats, lagged: Positions) -> Floats:
+def _many_errors(study: ComparativeStudy, x: Floats, donor_x: Floats, lagged: Positions) -> Floats:
     """Mean squared error over treated units in each fitted period left out of the features, penalties x periods."""
     errors = np.empty((len(PENALTIES), len(study.fitted)))
     for i, t in enumerate(study.fitted):
@@ -786,7 +639,7 @@ def conformal(
         unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
         fit_periods=fit_periods, demean=demean, null=null, level=level,
     )  # fmt: skip
-    study = _study(
+    study = comparative_study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors, fit_periods=fit_periods
     ).aggregated()
     smallest = 1 / (len(study.fitted) + 1)

@@ -801,7 +801,7 @@ def delta_polygons(units: pd.DataFrame) -> pd.DataFrame:
 def synthetic_paths(
     results: Mapping[str, SyntheticPath], *, titles: Mapping[str, str] | None = None, ylabel: str = ""
 ) -> AxesArray:
-    """Actual against synthetic path, a panel a treated aggregate, with the mean gap from the first treated time on.
+    """Actual against synthetic path, three panels a row, with the mean gap from the first treated time on.
 
     Parameters
     ----------
@@ -830,8 +830,13 @@ def synthetic_paths(
     ['+0.400', 'actual', 'synthetic']
     >>> plt.close(ax.figure)
     """
-    size = (WIDTH, 3.4 if len(results) == 1 else 2.6)
-    panels: AxesArray = plt.subplots(1, len(results), sharex=True, sharey=True, figsize=size, squeeze=False)[1][0]
+    columns = min(len(results), 3)
+    rows = -(-len(results) // columns)
+    size = (WIDTH, 3.4 if columns == 1 else 2.6 * rows)
+    panels: AxesArray = plt.subplots(rows, columns, sharex=True, sharey="row", figsize=size, squeeze=False)[1].ravel()
+    for ax in panels[len(results) :]:
+        ax.set_axis_off()
+    panels = panels[: len(results)]
     words = _words(titles)
     for ax, (name, result) in zip(panels, results.items(), strict=True):
         x, actual = _path(result.actual)
@@ -850,6 +855,36 @@ def synthetic_paths(
     ends = [("actual", (x[-1], actual[-1]), _OTHER_COLOURS[0]), ("synthetic", (x[-1], synthetic[-1]), QUIET)]
     _label_ends(panels[-1], ends)
     return panels
+
+
+@style()
+def sensitivity_curve(frame: pd.DataFrame, *, ylabel: str = "Indirect effect", ax: Axes | None = None) -> Axes:
+    """An indirect effect by the assumed correlation of the errors of mediator and outcome, with its band.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``rho, indirect, low, high``, as ``MediationResult.sensitivity()`` returns them.
+    ylabel : str
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"rho": [0.0, 0.5], "indirect": [0.04, -0.1], "low": [0.01, -0.2], "high": [0.07, 0.0]})
+    >>> ax = sensitivity_curve(frame)
+    >>> ax.lines[-1].get_ydata().tolist()
+    [0.04, -0.1]
+    >>> plt.close(ax.figure)
+    """
+    require_columns(frame, ["rho", "indirect", "low", "high"])
+    ax = _axes(ax)
+    ax.fill_between(frame["rho"], frame["low"], frame["high"], color=_OTHER_COLOURS[0], alpha=0.15, lw=0)
+    ax.axhline(0, color=INK, lw=0.9)
+    ax.axvline(0, color=QUIET, lw=0.9, ls=":")
+    ax.plot(frame["rho"], frame["indirect"], color=_OTHER_COLOURS[0])
+    ax.set(xlabel="Correlation of the errors of mediator and outcome", ylabel=ylabel)
+    ax.margins(x=0.01)
+    return ax
 
 
 @style()
