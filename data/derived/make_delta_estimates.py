@@ -27,6 +27,8 @@ from regiometrics.estimate.synthetic_control import SyntheticControlResult, synt
 from regiometrics.estimate.synthetic_variants import ManySyntheticControlResult, conformal, synthetic_control_many
 
 YEARS, START = (2000, 2013), 2010
+FALSE_START = 2008  # two years before the enlargement
+SDID = "synthetic difference-in-differences"
 EMPLOYMENT_YEARS = (2003, 2012)  # in 2013 the yearbook begins to count private units, in some cities and not in others
 CHAOHU = ("340100", "340200", "340500")  # Hefei, Wuhu and Ma'anshan took over its counties in 2011
 DRAWS, SEED, BAND = 499, 1, 0.85  # with seven years before 2010 no band above 0.875 exists
@@ -143,17 +145,20 @@ def main_estimates(table: pd.DataFrame, outcome: str, group: str, members: list[
     many = city_by_city(table, outcome, members)
     chance = many.placebo(n_draws=DRAWS, seed=SEED)
     yield row(outcome, group, "city by city, penalised", estimate=many.att, p_value=chance.p_value)
-    adoption = rows["city"].isin(members).map({True: float(START), False: np.nan})
-    effect = modern_did(
-        rows.assign(adoption=adoption), unit="city", time="year", outcome=outcome, adoption="adoption",
-        estimator="synthetic_did",
-    )  # fmt: skip
-    numbers = {name: getattr(effect, name) for name in ("estimate", "std_error", "p_value", "low", "high")}
-    yield row(outcome, group, "synthetic difference-in-differences", **numbers)
+    yield row(outcome, group, SDID, **synthetic_did(table, outcome, members))
+
+
+def synthetic_did(table: pd.DataFrame, outcome: str, members: list[str], start: int = START) -> dict[str, object]:
+    """Synthetic difference-in-differences with its jackknife error."""
+    rows = of_outcome(table, outcome, members)
+    rows = rows.assign(adoption=rows["city"].isin(members).map({True: float(start), False: np.nan}))
+    columns = {"unit": "city", "time": "year", "outcome": outcome, "adoption": "adoption"}
+    effect = modern_did(rows, **columns, estimator="synthetic_did")
+    return {name: getattr(effect, name) for name in ("estimate", "std_error", "p_value", "low", "high")}
 
 
 def variations(table: pd.DataFrame, outcome: str, group: str, members: list[str]) -> Iterator[dict[str, object]]:
-    """The demeaned synthetic control on other samples, and before there was a treatment."""
+    """Two estimators on other samples, and at a date before there was a treatment."""
     zones = transfer_zones()
     zone = zones.loc[zones["adoption"] == START, "adcode"]  # another policy of the same year, in Anhui
     samples = {
@@ -166,9 +171,12 @@ def variations(table: pd.DataFrame, outcome: str, group: str, members: list[str]
         kept = [city for city in members if city in set(sample["city"])]
         result = fit(sample, outcome, kept, demean=True)
         yield row(outcome, group, "synthetic control, demeaned", name, **synthetic(result))
+        yield row(outcome, group, SDID, name, **synthetic_did(sample, outcome, kept))
     whole = fit(table, outcome, members, demean=True)
-    earlier = whole.placebo_in_time(2007)
-    yield row(outcome, group, "synthetic control, demeaned", "placebo date 2007", **synthetic(earlier))
+    earlier = whole.placebo_in_time(FALSE_START)
+    yield row(outcome, group, "synthetic control, demeaned", "placebo date", **synthetic(earlier))
+    before = table[table["year"] < START]
+    yield row(outcome, group, SDID, "placebo date", **synthetic_did(before, outcome, members, FALSE_START))
     left_out = whole.leave_one_out()["att"]
     ends = {"low": left_out.min(), "high": left_out.max()}
     yield row(outcome, group, "synthetic control, demeaned", "one donor left out", estimate=whole.att, **ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -271,6 +272,14 @@ def test_a_treated_unit_inside_the_hull_gets_the_exact_fit_of_least_loss():
     )
 
 
+def test_the_distance_from_the_hull_by_hand():
+    df = counties(shift=6.0)
+    income = df[df["year"] < 2010].groupby("county")["income"].mean()
+    beyond = (income["t0"] - income.drop("t0").max()) / income.std(ddof=0)  # deviations of donors and treated unit
+    result = fitted(df, predictors=["income"], lags=[])
+    assert beyond > 1 and result.hull_distance == pytest.approx(beyond, rel=1e-9)
+
+
 def test_a_predictor_that_the_hull_excludes_shows_in_the_distance():
     near, far = fitted(counties(shift=0.0)), fitted(counties(shift=6.0))
     assert far.hull_distance > near.hull_distance + 0.5
@@ -287,9 +296,12 @@ def test_a_zero_weight_frees_a_predictor():
     assert np.allclose(result.weights, scaled.weights, atol=1e-6)
 
 
-def test_fit_periods_restrict_the_loss():
+def test_fit_periods_restrict_the_loss_and_the_error_of_placebos():
     result = fitted(counties(), fit_periods=[2006, 2007, 2008, 2009], lags=[2009])
     assert result.loss == pytest.approx((result.effect.loc[2006:2009] ** 2).mean())
+    placebos = result.placebo_in_space(placebo_v="fixed")
+    expected = np.sqrt((placebos.gaps.loc[2006:2009] ** 2).mean())
+    np.testing.assert_allclose(placebos.to_frame()["pre_rmspe"], expected, rtol=1e-12)
 
 
 # --- demeaned and bias-corrected -------------------------------------------------------------------------------------
@@ -336,7 +348,7 @@ def test_a_placebo_in_space_is_the_fit_of_that_donor_on_the_others():
 
 
 def test_the_treated_unit_joins_the_pool_on_request():
-    df = counties()
+    df = counties(donors=8)
     placebos = fitted(df).placebo_in_space(treated_in_pool=True)
     assert np.allclose(placebos.gaps["d2"], fitted(df, treated="d2").effect, **SEARCH)
 
@@ -380,7 +392,7 @@ def test_groups_take_at_most_half_of_the_donors():
 
 
 def test_threads_do_not_change_the_placebos():
-    result = fitted(counties())
+    result = fitted(counties(donors=8))
     one, two = result.placebo_in_space(), result.placebo_in_space(n_jobs=2)
     pd.testing.assert_frame_equal(one.gaps, two.gaps)
 
@@ -402,6 +414,16 @@ def test_a_planted_effect_is_added_to_the_gap_and_found():
     assert found.att - none.att == pytest.approx(4, abs=1e-9)
     p_found, p_none = (result.placebo_in_space(placebo_v="fixed", statistic="att").p_value for result in (found, none))
     assert p_found <= 0.1 and p_found < p_none
+
+
+def test_placebo_effects_of_either_sign_and_ties_count():
+    placebos = fitted(counties(), v="equal").placebo_in_space(statistic="att")
+    drawn = placebos.to_frame()["statistic"].iloc[1:]
+    for observed in (drawn.max(), drawn.min(), drawn.abs().median()):  # each donor as if it had been the treated unit
+        larger = (drawn.abs() >= abs(observed)).sum()
+        for sign in (1, -1):
+            assert replace(placebos, observed=sign * observed).p_value == (1 + larger) / 15
+    assert (drawn < 0).any() and (drawn > 0).any()
 
 
 def test_leaving_a_donor_out_is_the_fit_without_it():
@@ -450,7 +472,7 @@ def test_conformal_bands_are_of_the_same_study():
 
 @pytest.fixture(scope="module")
 def three():
-    df = counties(treated=6, effect=1.0)
+    df = counties(donors=9, treated=6, effect=1.0)
     old, new = [f"t{i}" for i in range(4)], ["t4", "t5"]
     groups = {"whole": old + new, "incumbent": old, "new": new}
     return df, groups, synthetic_controls(df, groups=groups, **KEYS, **PREDICTORS, **FEW)
@@ -458,7 +480,7 @@ def three():
 
 def test_each_aggregate_equals_its_own_study(three):
     df, groups, found = three
-    pool = [f"d{i}" for i in range(14)]
+    pool = [f"d{i}" for i in range(9)]
     for name, members in groups.items():
         alone = fitted(df, treated=members, donors=pool)
         assert np.allclose(found.results[name].effect, alone.effect, atol=1e-10)
@@ -578,3 +600,24 @@ def test_aggregates_need_members_and_untreated_donors():
         synthetic_controls(df, groups={"a": ["t0"], "b": ["t1"]}, donors=["d0", "d1", "t1"], **KEYS)
     with pytest.raises(RegionError):
         synthetic_controls(df, groups={"a": []}, **KEYS)
+
+
+def test_ties_leave_the_mean_effect_open_between_the_ends_that_explicit_weights_reach():
+    paths = {"t": [2, 2, 5], "a": [1, 1, 1], "b": [3, 3, 3], "c": [0, 0, 4], "d": [4, 4, 0]}
+    cells = [(u, time, float(y)) for u, path in paths.items() for time, y in enumerate(path)]
+    df = pd.DataFrame(cells, columns=["county", "year", "y"])
+    result = synthetic_control(df, unit="county", time="year", outcome="y", treated="t", start=2)
+    # (a + b) / 2 and (c + d) / 2 fit exactly with 2 afterwards; a, d at 2/3, 1/3 leave 2/3; b, c at 2/3, 1/3 leave 10/3
+    assert not result.unique
+    assert result.att_of_ties() == pytest.approx((5 - 10 / 3, 5 - 2 / 3))
+    low, high = result.att_of_ties()
+    assert low <= result.att <= high
+
+
+def test_unique_weights_leave_one_effect():
+    cells = [(u, time, float(y)) for u, path in {"t": [2, 2, 5], "a": [1, 1, 1], "b": [3, 3, 3]}.items()
+             for time, y in enumerate(path)]  # fmt: skip
+    df = pd.DataFrame(cells, columns=["county", "year", "y"])
+    result = synthetic_control(df, unit="county", time="year", outcome="y", treated="t", start=2)
+    assert result.unique
+    assert result.att_of_ties() == (result.att, result.att) == pytest.approx((3, 3))

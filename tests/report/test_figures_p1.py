@@ -50,7 +50,7 @@ def test_paths_show_both_series_the_start_and_the_mean_gap():
         drawn = {line.get_label(): line for line in ax.lines}
         np.testing.assert_array_equal(drawn["actual"].get_ydata(), result.actual)
         np.testing.assert_array_equal(drawn["synthetic"].get_ydata(), result.synthetic)
-        assert words(ax)[0] == f"mean gap\n{gap}"
+        assert words(ax)[0] == f"mean gap {gap}"
         assert [line.get_xdata()[0] for line in ax.lines if line.get_label().startswith("_")] == [2009.5]
     assert words(panels[0])[1:] == [] and words(panels[1])[1:] == ["actual", "synthetic"]
     assert panels[0].get_ylim() == panels[1].get_ylim() and panels[0].get_ylabel() == "Sophistication"
@@ -60,7 +60,7 @@ def test_the_gap_is_taken_by_year_whatever_the_order_of_the_synthetic_path():
     result = fit(0.31)
     turned = SimpleNamespace(actual=result.actual, synthetic=result.synthetic[::-1], start=2010)
     [ax] = f.synthetic_paths({"all": turned})
-    assert words(ax)[0] == "mean gap\n+0.310"
+    assert words(ax)[0] == "mean gap +0.310"
 
 
 def test_paths_without_a_treated_year_are_refused():

@@ -522,6 +522,24 @@ def unique_weights(v: Floats, predictors: Floats, fit: InnerFit) -> bool:
     return programme.x is None or bool(-programme.fun <= 1e-6)
 
 
+def tied_range(v: Floats, predictors: Floats, fit: InnerFit, values: Floats) -> tuple[float, float]:
+    """Least and largest weighted mean of ``values`` over all weights that solve the inner problem at v."""
+    points = predictors * np.sqrt(v)
+    open_to = _tied_donors(points, fit.weights)
+    rows, held = points[open_to], fit.weights[open_to]
+    ends = [float(fit.weights @ values)]
+    for sign in (1.0, -1.0):
+        programme = linprog(
+            sign * values[open_to],
+            A_eq=np.vstack([rows.T, np.ones(len(rows))]),
+            b_eq=np.append(held @ rows, 1.0),
+            method="highs",
+        )
+        if programme.x is not None:
+            ends.append(float(programme.x @ values[open_to]))
+    return min(ends), max(ends)
+
+
 @dataclass(frozen=True, slots=True)
 class NestedFit:
     """Predictor and donor weights that solve the bilevel problem of a synthetic control, as far as the search went.

@@ -31,6 +31,7 @@ from regiometrics.estimate.simplex import (
     donor_weights,
     hull_distance,
     nested_weights,
+    tied_range,
     unique_weights,
 )
 from regiometrics.estimate.synthetic_placebo import (
@@ -306,6 +307,27 @@ class SyntheticControlResult(Estimate):
             self._design, self._fit, sample=self.sample, kind=kind, donors=donors, n_draws=n_draws, statistic=statistic,
             placebo_v=placebo_v, treated_in_pool=treated_in_pool, n_jobs=n_jobs, seed=seed,
         )  # fmt: skip
+
+    def att_of_ties(self) -> tuple[float, float]:
+        """Least and largest mean effect over all donor weights that fit the predictors, at v, as well as these.
+
+        Both are ``att`` where the weights are unique. How far they lie apart says what the predictors leave open.
+
+        Raises
+        ------
+        DomainError
+            Effects with a bias correction, which depends on the weights in another way.
+        """
+        design, target = self._design, self._design.treated.mean()
+        if design.bias_correct:
+            raise DomainError("ties have no range with a bias correction", remedy="fit with bias_correct=False")
+        if self.unique:
+            return self.att, self.att
+        predictors, _ = design.distances(target, design.donors)
+        after = design.donors.paths[:, design.post].mean(axis=1)
+        low, high = tied_range(self._fit.v, predictors, self._fit.inner, after)
+        actual = float(target.paths[0, design.post].mean())
+        return actual - high, actual - low
 
     def leave_one_out(self) -> pd.DataFrame:
         """Fits without each donor in use: ``left_out, weight, loss, att``; the first row leaves nobody out.

@@ -846,10 +846,10 @@ def synthetic_paths(
         ax.fill_between(x[after], actual[after], synthetic[after], color=_OTHER_COLOURS[0], alpha=0.15, lw=0)
         ax.plot(x, synthetic, "--", color=QUIET, lw=1.5, label="synthetic")
         ax.plot(x, actual, color=_OTHER_COLOURS[0], label="actual")
-        gap = f"mean gap\n{_with_sign(float((actual - synthetic)[after].mean()))}"
-        ax.text(0.03, 0.97, gap, transform=ax.transAxes, va="top", size=9)
-        ax.set_title(words.get(name, name))
-        ax.margins(y=0.2)
+        gap = f"mean gap {_with_sign(float((actual - synthetic)[after].mean()))}"
+        ax.text(0, 1.02, gap, transform=ax.transAxes, va="bottom", size=9)
+        ax.set_title(words.get(name, name), pad=18)
+        ax.margins(y=0.08)
         _calendar(ax, ticks=4 if len(results) > 1 else 8)
     panels[0].set_ylabel(ylabel)
     ends = [("actual", (x[-1], actual[-1]), _OTHER_COLOURS[0]), ("synthetic", (x[-1], synthetic[-1]), QUIET)]
@@ -893,7 +893,7 @@ def placebo_gaps(
     gaps: pd.DataFrame,
     *,
     start: float,
-    label: str = "treated",
+    label: str | None = "treated",
     ylabel: str = "Gap",
     ax: Axes | None = None,
 ) -> Axes:
@@ -907,8 +907,8 @@ def placebo_gaps(
         The same of the placebos, time x placebo, as ``PlaceboResult.gaps`` holds them.
     start : float
         First treated time.
-    label : str
-        What the dark line is of.
+    label : str, optional
+        What the dark line is of; None leaves both kinds of lines without a name, for panels side by side.
     ylabel : str
     ax : Axes, optional
 
@@ -939,9 +939,11 @@ def placebo_gaps(
     ax.plot(x, y, color=_OTHER_COLOURS[0], lw=2.2, zorder=4)
     ax.axhline(0, color=INK, lw=0.9, zorder=3)
     _line_of_start(ax, start)
-    _calendar(ax)
+    _calendar(ax, ticks=4 if label is None else 8)
     ax.margins(x=0.01)
     ax.set_ylabel(ylabel)
+    if label is None:
+        return ax
     last = gaps.iloc[-1]
     nearest = float(last.iloc[(last - last.median()).abs().argmin()])
     _label_ends(ax, [(label, (x[-1], y[-1]), _OTHER_COLOURS[0]), (f"{len(last)} placebos", (x[-1], nearest), QUIET)])
@@ -1331,6 +1333,7 @@ def coefficient_plot(
     high: str = "high",
     labels: Mapping[str, str] | None = None,
     printed: float | str | None = None,
+    crosses: str = "printed",
     xlabel: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -1346,6 +1349,8 @@ def coefficient_plot(
         Words for labels; `regiometrics.report.tables.group_labels` by default.
     printed : float or str, optional
         A printed estimate, drawn as a line through all, or the column with one for each row, drawn as crosses.
+    crosses : str
+        What the crosses are, where they are not printed estimates.
     xlabel : str
     ax : Axes, optional
 
@@ -1365,7 +1370,7 @@ def coefficient_plot(
     ax.axvline(0, color=INK, lw=0.9, zorder=1)
     if isinstance(printed, str):
         require_columns(frame, [printed])
-        ax.plot(frame[printed], range(len(frame)), "x", color=_PRINTED, ms=7, mew=1.8, zorder=4, label="printed")
+        ax.plot(frame[printed], range(len(frame)), "x", color=_PRINTED, ms=7, mew=1.8, zorder=4, label=crosses)
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
     elif printed is not None:
         ax.axvline(printed, color=_PRINTED, lw=1.2, ls="--", zorder=1)
