@@ -51,11 +51,12 @@ test: lint book ## Style, types, the book, tests with doctests, and each noteboo
 slow: $(STAMP) ## The Monte Carlo checks that take minutes
 	$(BIN)/python -m pytest -q -n 2 -m slow tests
 
-bench: $(STAMP) ## Time the estimators
-	$(BIN)/python -m pytest -q -o addopts=--import-mode=importlib --benchmark-only tests/benchmarks
+bench: $(STAMP) ## Time the estimators against their peers, and keep the ratios for the book
+	$(BIN)/python -m pytest -q -o addopts=--import-mode=importlib --benchmark-only --store-timings tests/benchmarks
 
 results: $(STAMP) ## Draw the stored Monte Carlo results again
 	$(BIN)/python data/results/make_monte_carlo.py
+	$(BIN)/python data/results/make_synthetic_size.py
 
 lock: $(STAMP) ## Bring requirements.lock in step with pyproject.toml
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock

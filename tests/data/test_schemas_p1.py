@@ -98,12 +98,16 @@ def test_what_is_optional_may_be_absent(folder, tables):
     assert read["county_industry"].columns.tolist() == ["county", "industry", "year", "output"]
 
 
-@pytest.mark.parametrize("column", [name for name in MEDIATORS.schema.columns if name not in ("county", "year")])
-def test_a_mediator_may_be_absent_or_have_empty_cells(folder, tables, column):
-    read, notes = read_tables("p1", folder(mediators=with_cell(tables["mediators"], 3, column, None)))
-    assert len(read["mediators"]) == 6 and read["mediators"][column].isna().sum() == 1 and notes == ()
-    read, notes = read_tables("p1", folder(mediators=tables["mediators"].drop(columns=column)))
-    assert column not in read["mediators"] and notes == ()
+def test_a_mediator_may_be_absent_or_have_empty_cells(folder, tables):
+    mediators, names = tables["mediators"], MEDIATORS.schema.columns.keys() - {"county", "year"}
+    assert names == set(mediators) - {"county", "year"} and len(names) == 9
+    for i, column in enumerate(sorted(names)):
+        mediators = with_cell(mediators, i % 6, column, None)
+    read, notes = read_tables("p1", folder(mediators=mediators))
+    assert len(read["mediators"]) == 6 and read["mediators"][list(names)].isna().sum().eq(1).all() and notes == ()
+    for absent in (sorted(names)[::2], sorted(names)[1::2]):
+        read, notes = read_tables("p1", folder(mediators=tables["mediators"].drop(columns=absent)))
+        assert names - set(read["mediators"]) == set(absent) and notes == ()
 
 
 def test_every_number_column_has_a_unit():
@@ -114,44 +118,54 @@ def test_every_number_column_has_a_unit():
     assert units["county_industry", "output"] == "1,000 yuan" and units["county_year", "density"] == "persons per km²"
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "value", "error", "problem"),
-    [
-        ("trade", "exports", -1, DomainError, "negative values"),
-        ("trade", "exports", "many", DomainError, "text where a number is needed"),
-        ("trade", "exports", None, MissingValueError, "missing values"),
-        ("trade", "hs6", "10121", KeyColumnError, "no six-digit code of the Harmonised System"),
-        ("countries", "gdp_per_head", 31_500, DomainError, "another unit"),
-        ("countries", "gdp_per_head", 0, DomainError, "zero or negative"),
-        ("concordance", "industry", "C13", KeyColumnError, "no code of GB/T 4754"),
-        ("concordance", "weight", None, MissingValueError, "missing values"),
-        ("concordance", "weight", -1, DomainError, "negative values"),
-        ("county_industry", "county", "常熟", KeyColumnError, "no six-digit code of GB/T 2260"),
-        ("county_industry", "output", -5, DomainError, "negative values"),
-        ("county_industry", "output", np.inf, MissingValueError, "missing or infinite"),
-        ("county_industry", "employment", None, MissingValueError, "missing values"),
-        ("county_industry", "capital", -1, DomainError, "negative values"),
-        ("counties", "type", "town", DomainError, "no type of county"),
-        ("counties", "group", "control", DomainError, "no group of counties"),
-        ("counties", "second_wave", 2, DomainError, "neither 0 nor 1"),
-        ("counties", "province", None, MissingValueError, "missing values"),
-        ("county_year", "pergdp", 1.1, DomainError, "another unit"),
-        ("county_year", "pergdp", 0, DomainError, "zero or negative"),
-        ("county_year", "urban", 35, DomainError, "hints at percent"),
-        ("county_year", "finance", 67, DomainError, "hints at percent"),
-        ("county_year", "human", -0.1, DomainError, "negative values"),
-        ("county_year", "density", 0, DomainError, "zero or negative"),
-        ("county_year", "density", None, MissingValueError, "missing values"),
-        ("mediators", "participation", 30, DomainError, "hints at percent"),
-        ("mediators", "retail_per_head", 0, DomainError, "zero or negative"),
-        ("mediators", "science_spending", -4, DomainError, "zero or negative"),
-    ],
-)
-def test_a_bad_cell(folder, tables, table, column, value, error, problem):
-    found = problems("p1", folder(**{table: with_cell(tables[table], 1, column, value)}))
-    of_cell = found[(found["table"] == table) & (found["column"] == column) & found["problem"].str.contains(problem)]
-    assert of_cell["error"].tolist() == [error.__name__]
-    assert of_cell["rows"].tolist() == [1] and of_cell["remedy"].iloc[0]
+BAD_CELLS = [
+    ("trade", "exports", -1, DomainError, "negative values"),
+    ("trade", "exports", "many", DomainError, "text where a number is needed"),
+    ("trade", "exports", None, MissingValueError, "missing values"),
+    ("trade", "hs6", "10121", KeyColumnError, "no six-digit code of the Harmonised System"),
+    ("countries", "gdp_per_head", 31_500, DomainError, "another unit"),
+    ("countries", "gdp_per_head", 0, DomainError, "zero or negative"),
+    ("concordance", "industry", "C13", KeyColumnError, "no code of GB/T 4754"),
+    ("concordance", "weight", None, MissingValueError, "missing values"),
+    ("concordance", "weight", -1, DomainError, "negative values"),
+    ("county_industry", "county", "常熟", KeyColumnError, "no six-digit code of GB/T 2260"),
+    ("county_industry", "output", -5, DomainError, "negative values"),
+    ("county_industry", "output", np.inf, MissingValueError, "missing or infinite"),
+    ("county_industry", "employment", None, MissingValueError, "missing values"),
+    ("county_industry", "capital", -1, DomainError, "negative values"),
+    ("counties", "type", "town", DomainError, "no type of county"),
+    ("counties", "group", "control", DomainError, "no group of counties"),
+    ("counties", "second_wave", 2, DomainError, "neither 0 nor 1"),
+    ("counties", "province", None, MissingValueError, "missing values"),
+    ("county_year", "pergdp", 1.1, DomainError, "another unit"),
+    ("county_year", "pergdp", 0, DomainError, "zero or negative"),
+    ("county_year", "urban", 35, DomainError, "hints at percent"),
+    ("county_year", "finance", 67, DomainError, "hints at percent"),
+    ("county_year", "human", -0.1, DomainError, "negative values"),
+    ("county_year", "density", 0, DomainError, "zero or negative"),
+    ("county_year", "density", None, MissingValueError, "missing values"),
+    ("mediators", "participation", 30, DomainError, "hints at percent"),
+    ("mediators", "retail_per_head", 0, DomainError, "zero or negative"),
+    ("mediators", "science_spending", -4, DomainError, "zero or negative"),
+]
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_bad_cells(folder, tables, turn):
+    """One bad cell in each column at a time: the first of the list, then the second, then the third."""
+    turns = pd.DataFrame(BAD_CELLS).groupby([0, 1]).cumcount()
+    cases = [case for case, of_case in zip(BAD_CELLS, turns, strict=True) if of_case == turn]
+    changed = dict(tables)
+    for table, column, value, _, _ in cases:
+        changed[table] = with_cell(changed[table], 1, column, value)
+    found = problems("p1", folder(**changed))
+    assert cases and turns.max() == 2
+    for table, column, _, error, problem in cases:
+        of_cell = found[
+            (found["table"] == table) & (found["column"] == column) & found["problem"].str.contains(problem)
+        ]
+        assert of_cell["error"].tolist() == [error.__name__], (table, column)
+        assert of_cell["rows"].tolist() == [1] and of_cell["remedy"].iloc[0], (table, column)
 
 
 def test_the_printed_extremes_are_plausible(folder, tables):
