@@ -43,7 +43,8 @@ def folder(tmp_path):
 def bench(folder, *options):
     plugins = ["-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *plugins, "--benchmark-only", "tests/benchmarks", *options]
-    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # of this run
+    alone = outside | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True).stdout
 
 

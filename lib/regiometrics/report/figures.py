@@ -2028,7 +2028,7 @@ def _delta_legend(ax: Axes, rounds: pd.Series, last: float, *, hatched: bool) ->
         Patch(fc="#F2F2F2", ec=INK, lw=0.9, label=UNIT_TYPES["district"]),
     ]
     if hatched:
-        keys.append(Patch(label="no unit of 2010", **_NO_UNIT))
+        keys.append(Patch(label="in no unit of the list", **_NO_UNIT))
     ax.legend(handles=keys, loc="lower left", borderpad=0, labelspacing=0.35, handlelength=1.4)
 
 
