@@ -15,7 +15,7 @@ from regiometrics.data.firms import COLUMNS, KEY_VARIABLES, clean_firms
 from regiometrics.simulate.firms import Census, census
 
 RECORDS, LARGE = 1_000_000, 4_000_000
-SECONDS, BYTES = 15, 1 << 30
+SECONDS, BYTES = {"parquet": 15, "csv": 30}, 1 << 30  # a CSV is read twice: quotes are taken out line by line first
 TIMES_FASTER = 0.5  # pandas needs three times the memory and gives no account; the engine may not be much slower
 
 pytestmark = pytest.mark.benchmark(group=f"firm records, {RECORDS:,} in 14 files")
@@ -112,4 +112,4 @@ def test_4_million_records_in_bounded_memory(benchmark, tmp_path, format):
     assert found["firms"] == made.county_industry["firms"].sum()
     assert found["output"] == made.county_industry["output"].sum()
     assert found["bytes"] < BYTES
-    assert found["seconds"] < SECONDS
+    assert found["seconds"] < SECONDS[format]
