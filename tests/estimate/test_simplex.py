@@ -20,6 +20,7 @@ from regiometrics.estimate.simplex import (
     outer_loss,
     penalised,
     predictor_weights,
+    search,
     simplex_least_squares,
     unique_weights,
 )
@@ -314,3 +315,11 @@ print(loss, *gradient, *simplex_least_squares(x.T, np.zeros(3)).weights, found.i
 def test_bad_input_is_named(arguments, error, message):
     with pytest.raises(error, match=message):
         penalised(*arguments)
+
+
+def test_a_search_that_starts_at_an_exact_fit_ends_there():
+    predictors = np.array([[0.0, 0.0], [1.0, 2.0], [-2.0, 1.0]])  # the first donor is the target
+    outcomes = np.array([[0.0, 0.0, 0.0], [1.0, -1.0, 2.0], [0.5, 1.0, -1.0]])
+    ends, losses = search(np.zeros((1, 2)), np.empty((0, 2)), 1e-4, predictors, outcomes, np.array([1.0, 0.0, 0.0]))
+    assert losses.tolist() == [0.0]
+    assert ends.tolist() == [[0.0, 0.0]]

@@ -344,7 +344,7 @@ def descend(
         if descent >= 0.0 and not fresh:
             inverse, fresh = np.eye(k), True
             continue
-        if descent > -1e-14 * loss:
+        if descent >= -1e-14 * loss:  # also where slope and loss are zero
             break
         largest = np.abs(way).max()
         step = min(1.0, REACH / largest)
