@@ -93,6 +93,14 @@ def test_copies_labels_and_order_do_not_matter(df, random):
         assert again[["gini", *PARTS]].tolist() == pytest.approx(whole[["gini", *PARTS]].tolist(), abs=1e-10)
 
 
+def test_groups_of_equal_values_are_no_distance_apart_whatever_their_weights():
+    y = [102.7802317, 102.7802317, 0.0, 102.7802317, 102.7802317, 0.0, 1.0]
+    df = pd.DataFrame({"y": y, "g": [0, 2, 1, 0, 0, 1, 1], "w": [1, 2, 3, 4, 1, 2, 3]})
+    pairs = dagum(df, value="y", group="g", weights="w").pairs.set_index(["group_a", "group_b"])
+    assert pairs.loc[(0, 2), "distance"] == 0
+    assert pairs["distance"].drop((0, 2)).min() > 0.9
+
+
 @given(grouped_values(), st.integers(1, 4))
 def test_integer_weights_equal_repeated_units(df, top):
     weights = np.arange(len(df)) % top + 1

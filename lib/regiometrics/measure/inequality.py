@@ -19,6 +19,7 @@ from regiometrics.result import Estimate, frozen_options
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
+ROUNDING = 1e-12  # mean absolute difference, relative to the sum of the means, that counts as none
 PARTS_TOLERANCE = 1e-10  # the parts of the decomposition sum to G up to rounding of the sums
 PAIR_BLOCK = 4_000_000  # largest units x groups block held in memory for the pair table, in numbers
 
@@ -365,7 +366,8 @@ def _pair_table(y: Floats, w: Floats, member: Codes, names: pd.Index) -> pd.Data
     mean_a, mean_b = total[a] / weight[a], total[b] / weight[b]
     spread = sums[a, b] / (weight[a] * weight[b])
     pooled = (sums[a, a] + 2 * sums[a, b] + sums[b, b]) / (2 * (weight[a] + weight[b]) * (total[a] + total[b]))
-    distance = np.divide(np.abs(mean_a - mean_b), spread, out=np.zeros_like(spread), where=spread > 0)
+    apart = spread > ROUNDING * (mean_a + mean_b)  # else all units of both are equal, and the quotient one of roundings
+    distance = np.divide(np.abs(mean_a - mean_b), spread, out=np.zeros_like(spread), where=apart)
     return pd.DataFrame(
         {
             "group_a": names[present[a]],
