@@ -125,3 +125,20 @@ def test_peer_that_searches_v(benchmark, versus, one, package, peer):
     loss = versus(lambda: ours(one, v_min=0), **job, package=package, way="no floor under V", at_least=TIMES_FASTER)
     versus(lambda: ours(one), **job, package=package, way="our V in the interior", at_least=TIMES_FASTER)
     assert loss <= its_loss
+
+
+def test_peer_mlsynth_at_paper_size(benchmark, versus, mlsynth, one):
+    window = [YEARS[0], START - 1]
+    lags = {f"y_{year}": [year, year] for year in LAGS}
+    means = {name: window for name in COVARIATES}
+    named = "c" + one["county"].astype(str)  # the peer turns names into text
+    table = one.assign(**{f"y_{year}": one["y"] for year in LAGS}, county=named)
+    columns = {"unit": "county", "time": "year", "outcome": "y", "treated": f"c{DONORS}", "start": START}
+    peer = mlsynth({**columns, "predictors": means | lags}, table)
+    benchmark.pedantic(ours, (one,), rounds=1)
+    size = f"{DONORS} donors, {len(YEARS)} years, 8 predictors"
+    job = {"job": "Synthetic control, predictor weights searched", "size": size, "package": "mlsynth"}
+    timed = (peer["version"], peer["seconds"])
+    loss = versus(lambda: ours(one, v_min=0), **job, way="no floor under V", timed=timed, at_least=TIMES_FASTER)
+    versus(lambda: ours(one), **job, way="our V in the interior", timed=timed, at_least=TIMES_FASTER)
+    assert loss <= peer["loss"]
