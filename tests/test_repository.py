@@ -34,6 +34,8 @@ AT_HOME = {
     "diff_diff": {"estimate"},
     "duckdb": {"data"},
     "numba": {"estimate"},
+    "highspy": {"measure"},
+    "sympy": {"measure"},
     "rasterio": set(),  # the raster toolchain is for the script that makes the county table alone
     "exactextract": set(),
 }

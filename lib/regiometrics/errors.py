@@ -116,6 +116,10 @@ class ConvergenceError(RegionError):
     """An optimiser stopped without a certificate of its solution."""
 
 
+class InfeasibleError(RegionError):
+    """A linear program has no optimum, or a rule never comes to its end; the unit is named."""
+
+
 class DataProblems(RegionError):
     """Several problems found in one reading of the reader's files; ``problems`` holds each as its own error."""
 
