@@ -1,5 +1,6 @@
 """Memberships and producer services against the counts that can be checked."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,11 +13,13 @@ from regiometrics.data.facts import (
     clusters,
     delta_cities,
     delta_counties,
+    eleven_clusters,
     five_clusters,
     old_base_areas,
     producer_services,
     regional_policies,
     resource_cities,
+    secondary_sector,
     service_rules,
     transfer_zones,
 )
@@ -97,12 +100,80 @@ def test_letters_and_names_of_the_sections_agree_with_the_facts():
     [
         (lambda: clusters(members="all"), "plans_disjoint"),
         (lambda: clusters("p5"), "p3"),
+        (lambda: clusters("p2"), "eleven_clusters"),
+        (lambda: cluster_names("p4"), "p3"),
         (lambda: producer_services("usual"), "p3_usual"),
     ],
 )
 def test_unknown_names_are_answered_with_the_known_ones(ask, known):
     with pytest.raises(RegionError, match=known):
         ask()
+
+
+# cities of p2 ---------------------------------------------------------------------------------------------------------
+
+
+def plan_entries():
+    facts = pd.read_csv(data_file("facts", "clusters_p2_eleven.csv"), dtype=str, keep_default_na=False)
+    return facts[facts["level"].isin(["municipality", "prefecture_level_city"])]
+
+
+def test_the_eleven_clusters_have_158_cities_once_duplicates_and_danzhou_are_out():
+    entries, cities = plan_entries(), eleven_clusters()
+    assert (len(entries), entries["adcode"].nunique(), len(cities)) == (162, 159, 158)
+    assert set(entries["adcode"]) - set(cities["adcode"]) == {"460400"}
+    assert cities.groupby("cluster", sort=False).size().tolist() == [13, 4, 5, 10, 11, 26, 9, 26, 28, 16, 10]
+    assert cities.loc[~cities["candidate"], "city"].tolist() == ["Haidong"]
+    printed = in_text("p2").set_index("item")["value"]
+    assert int(printed["n_cities"]) == len(cities) - 2
+
+
+def test_a_city_in_two_plans_counts_to_its_capital_or_to_the_nearer_centre():
+    entries, cities = plan_entries(), eleven_clusters().set_index("adcode")
+    twice = entries.loc[entries["adcode"].duplicated(), "adcode"]
+    assert sorted(twice) == ["130400", "130500", "140800"]
+    assert cities.loc[["130400", "130500"], "cluster"].eq(cities.loc["130100", "cluster"]).all()
+    assert "140100" not in cities.index
+    seats = {"140800": (35.03, 111.00), "610100": (34.27, 108.95), "410100": (34.75, 113.63)}  # degrees north and east
+    yuncheng, xian, zhengzhou = np.radians(list(seats.values()))
+    km = [6371 * np.hypot((yuncheng[1] - x) * np.cos(yuncheng[0]), yuncheng[0] - y) for y, x in (xian, zhengzhou)]
+    assert km == pytest.approx([205, 242], abs=3)
+    assert cities.loc["140800", "cluster"] == cities.loc["610100", "cluster"] == "guanzhong_plain"
+    assert clusters().set_index("adcode").loc["140800", "cluster"] == "guanzhong_plain"
+
+
+def test_centres_of_the_eleven_clusters_are_24_by_the_stated_rule():
+    cities = eleven_clusters()
+    separately_planned = cities["city"].isin(["Shenzhen", "Ningbo"])
+    assert cities["central"].equals(cities["adcode"].str.fullmatch(r"\d\d0[01]00") | separately_planned)
+    assert cities["central"].sum() == 24
+    assert cities.groupby("cluster", sort=False)["central"].sum().tolist() == [3, 1, 2, 2, 1, 1, 2, 5, 3, 2, 2]
+
+
+def test_north_and_order_of_the_eleven_clusters_follow_table_3():
+    printed, cities = table("p2", 3), eleven_clusters()
+    assert cluster_names("p2")["cluster"].tolist() == printed["cluster"].tolist()
+    assert (cluster_names("p2")["cluster_zh"] + "城市群").tolist() == printed["label_zh"].tolist()
+    assert cities.groupby("cluster")["north"].nunique().eq(1).all()
+    sides = cities.groupby("cluster", sort=False)["north"].first()
+    assert sides.tolist() == printed["region"].eq("north").tolist()
+    astride = cities[cities["north"] != cities["north_seat"]]
+    assert set(astride["city"]) == {"Shangluo", "Nanyang", "Xinyang", "Bengbu"}
+    assert cities[["central", "north", "north_seat", "candidate"]].dtypes.eq(bool).all()
+
+
+def test_clusters_shared_by_two_papers_keep_id_and_name():
+    both = cluster_names("p2").merge(cluster_names("p3"), on="cluster", suffixes=("_p2", "_p3"))
+    assert len(both) == 7
+    assert both["cluster_en_p2"].equals(both["cluster_en_p3"]) and both["cluster_zh_p2"].equals(both["cluster_zh_p3"])
+
+
+def test_manufacturing_of_p2_has_mining_and_utilities_and_no_service():
+    assert secondary_sector() == ("B", "C", "D")
+    assert not set(secondary_sector()) & set(producer_services("p2"))
+    facts = pd.read_csv(data_file("facts", "secondary_sector_p2.csv"))
+    for letter, name in zip(facts["gbt4754_2011_section"], facts["label_zh"], strict=True):
+        assert SECTIONS[letter][1][0] == name[0]
 
 
 # cities of p5 ---------------------------------------------------------------------------------------------------------
@@ -160,7 +231,7 @@ def test_counts_of_the_plans():
     assert stages.to_dict() == {"成长型": 20, "成熟型": 66, "衰退型": 24, "再生型": 16}
 
 
-@pytest.mark.parametrize("cities", [transfer_zones, five_clusters, resource_cities, old_base_areas])
+@pytest.mark.parametrize("cities", [eleven_clusters, transfer_zones, five_clusters, resource_cities, old_base_areas])
 def test_each_city_stands_once_with_code_and_name(cities):
     tidy, outlined = cities(), prefectures().set_index("adcode")["name_zh"].str.removesuffix("市")
     assert tidy.columns[:3].tolist() == ["adcode", "city", "city_zh"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
-from regiometrics.measure.quotient import coagglomeration, location_quotient
+from regiometrics.measure.quotient import coagglomeration, division_index, location_quotient
 
 KEYS = {"unit": "city", "industry": "sector", "value": "jobs"}
 
@@ -109,3 +109,81 @@ def test_bad_quotients_are_named():
         coagglomeration(np.array([np.nan]), np.array([2.0]))
     with pytest.raises(KeyColumnError, match="different indices"):
         coagglomeration(pd.Series([1.0]), pd.Series([1.0], index=[7]))
+
+
+# division of labour ---------------------------------------------------------------------------------------------------
+
+DIVISION = {
+    "unit": "city",
+    "time": "year",
+    "cluster": "cluster",
+    "services": "s",
+    "manufacturing": "m",
+    "central": "centre",
+}
+
+
+@st.composite
+def divided_clusters(draw):
+    n = draw(st.integers(1, 8))
+    jobs = draw(st.lists(st.floats(1, 1e6), min_size=4 * n, max_size=4 * n))
+    flags = draw(st.lists(st.booleans(), min_size=2 * n, max_size=2 * n))
+    clusters = draw(st.lists(st.sampled_from("xyz"), min_size=n, max_size=n))
+    df = pd.DataFrame({"city": [f"c{i}" for i in range(n)] * 2, "year": np.repeat([2008, 2009], n)})
+    return df.assign(cluster=clusters * 2, s=jobs[: 2 * n], m=jobs[2 * n :], centre=flags)
+
+
+@given(divided_clusters())
+def test_central_index_weighted_by_manufacturing_is_one_over_the_cities_of_a_cluster(df):
+    index = division_index(df.assign(centre=True), **DIVISION)
+    of_cluster = df.groupby(["cluster", "year"])["m"]
+    mean = (index * df["m"] / of_cluster.transform("sum")).groupby([df["cluster"], df["year"]]).sum()
+    np.testing.assert_allclose(mean, 1, rtol=1e-12)
+
+
+@given(divided_clusters())
+def test_the_two_directions_are_reciprocal_and_each_city_has_its_own(df):
+    central = division_index(df.assign(centre=1), **DIVISION)
+    others = division_index(df.assign(centre=0), **DIVISION)
+    np.testing.assert_allclose(central * others, 1, rtol=1e-12)
+    exchanged = division_index(df.assign(centre=True), **{**DIVISION, "services": "m", "manufacturing": "s"})
+    np.testing.assert_allclose(others, exchanged, rtol=1e-12)
+    pd.testing.assert_series_equal(
+        division_index(df, **DIVISION), central.where(df["centre"], others), check_exact=True
+    )
+
+
+@given(divided_clusters(), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
+def test_units_of_measure_and_other_periods_do_not_matter(df, scale, other_scale):
+    index = division_index(df, **DIVISION)
+    scaled = df.assign(s=df["s"] * scale, m=df["m"] * other_scale)
+    np.testing.assert_allclose(division_index(scaled, **DIVISION), index, rtol=1e-9)
+    year = df[df["year"] == 2009].sample(frac=1, random_state=0)
+    np.testing.assert_allclose(division_index(year, **DIVISION), index[year.index], rtol=1e-12)
+
+
+def test_division_by_hand_and_a_city_alone_is_its_cluster():
+    df = pd.DataFrame({"city": list("abc"), "year": 2008, "cluster": list("xxy"), "s": [6, 2, 5], "m": [2, 6, 9]})
+    assert division_index(df.assign(centre=[1, 0, 0]), **DIVISION).tolist() == pytest.approx([3, 3, 1], rel=1e-15)
+
+
+DIVIDED = pd.DataFrame(
+    {"city": list("ab"), "year": 2008, "cluster": "x", "s": [6.0, 2.0], "m": [2.0, 6.0], "centre": [True, False]}
+)
+
+
+@pytest.mark.parametrize(
+    ("df", "error", "message"),
+    [
+        (DIVIDED.assign(s=[6, 0]), DomainError, "column 's': employment must be positive.*b 2008"),
+        (DIVIDED.assign(m=[-1, 6]), DomainError, "column 'm': employment must be positive.*a 2008"),
+        (DIVIDED.assign(m=[np.nan, 6]), MissingValueError, "a 2008"),
+        (DIVIDED.assign(centre=["yes", "no"]), DomainError, "text where a number"),
+        (DIVIDED.assign(centre=[0.5, 0]), DomainError, "neither 0 nor 1.*a 2008"),
+        (DIVIDED.assign(city="a"), KeyColumnError, "identify each row"),
+        (DIVIDED.assign(cluster=[None, "x"]), KeyColumnError, "a key may not be missing"),
+    ],
+)
+def test_bad_divisions_are_named(df, error, message):
+    with pytest.raises(error, match=message):
+        division_index(df, **DIVISION)

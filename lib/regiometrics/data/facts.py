@@ -46,6 +46,10 @@ _CLUSTER_NAMES = {
     "guanzhong_plain": "Guanzhong Plain",
     "harbin_changchun": "Harbin-Changchun",
     "central_plains": "Central Plains",
+    "hohhot_baotou_ordos_yulin": "Hohhot-Baotou-Ordos-Yulin",
+    "lanzhou_xining": "Lanzhou-Xining",
+    "guangdong_hongkong_macao": "Guangdong-Hong Kong-Macao",
+    "beibu_gulf": "Beibu Gulf",
 }
 _PLANS = "prefecture_level == '1'"
 _DISJOINT = f"{_PLANS} and already_in_an_earlier_cluster == '0'"
@@ -129,15 +133,66 @@ def clusters(chapter: str = "p3", *, members: str = "sample") -> pd.DataFrame:
 
 
 def cluster_names(chapter: str = "p3") -> pd.DataFrame:
-    """Names of the clusters, ``cluster, cluster_en, cluster_zh``, in the order of the paper's table 2.
+    """Names of the clusters, ``cluster, cluster_en, cluster_zh``, in the order of the paper's tables.
+
+    Parameters
+    ----------
+    chapter : str
+        ``"p3"``: the eight of Chen and Wang (table 2). ``"p2"``: the eleven of Song and Li (table 3).
+
+    Raises
+    ------
+    RegionError
+        Another chapter.
 
     Examples
     --------
     >>> cluster_names().iloc[0].tolist()
     ['beijing_tianjin_hebei', 'Beijing-Tianjin-Hebei', '京津冀']
     """
-    names = clusters(chapter)[["cluster", "cluster_en", "cluster_zh"]]
+    cities = eleven_clusters() if chapter == "p2" else clusters(chapter)
+    names = cities[["cluster", "cluster_en", "cluster_zh"]]
     return names.drop_duplicates(ignore_index=True)
+
+
+def eleven_clusters() -> pd.DataFrame:
+    """Cities of the eleven national clusters of Song and Li, who print no list of members.
+
+    Returns
+    -------
+    DataFrame
+        158 rows, clusters in the order of the paper's table 3: ``adcode, city, city_zh, cluster, cluster_en,
+        cluster_zh, province, central, north, north_seat, candidate, confidence``.
+        ``central`` (bool) follows the rule that the paper states: municipalities, provincial capitals and separately
+        planned cities, 24 where its tables have 21 and 17.
+        ``north`` (bool) is the side of the Qinling and the Huai on which table 3 puts the cluster, ``north_seat`` that
+        of the city's own seat; they differ for Shangluo, Nanyang, Xinyang and Bengbu.
+        ``candidate`` (bool) is false for Haidong, a city since 2013; p2 has 156, so that one more must lack data there.
+
+    Notes
+    -----
+    Municipalities and prefecture-level cities of the plans, without Danzhou, a city since 2015. Three cities stand in
+    two plans. Each counts to the cluster of its provincial capital: Xingtai and Handan to Beijing-Tianjin-Hebei, not to
+    the Central Plains as in `clusters`. The capital of Yuncheng's province is in no cluster; Yuncheng counts to the
+    Guanzhong Plain, as in `clusters`: from seat to seat Xi'an is 205 km away, Zhengzhou 240.
+
+    Examples
+    --------
+    >>> eleven_clusters().groupby("cluster", sort=False)["central"].agg(["size", "sum"]).T.to_numpy().tolist()
+    [[13, 4, 5, 10, 11, 26, 9, 26, 28, 16, 10], [3, 1, 2, 2, 1, 1, 2, 5, 3, 2, 2]]
+    """
+    facts = _cities("clusters_p2_eleven.csv").query("in_156_guess in ['likely', 'unlikely']")
+    tidy = facts.assign(
+        cluster_en=facts["cluster"].map(_CLUSTER_NAMES),
+        cluster_zh=facts["label_zh"],
+        central=facts["central_by_rule"] == "1",
+        north=facts["north_by_cluster_table3"] == "1",
+        north_seat=facts["north_by_city_seat"] == "1",
+        candidate=facts["in_156_guess"] == "likely",
+    )
+    names = ["adcode", "city", "city_zh", "cluster", "cluster_en", "cluster_zh", "province"]
+    columns = [*names, "central", "north", "north_seat", "candidate", "confidence"]
+    return tidy[columns].reset_index(drop=True)
 
 
 def transfer_zones(*, treated_only: bool = False) -> pd.DataFrame:
@@ -362,6 +417,20 @@ def producer_services(rule: str = "p3_recovered") -> tuple[str, ...]:
     return tuple(sorted(facts.loc[facts[rule] == "1", "gbt4754_2011_section"]))
 
 
+def secondary_sector() -> tuple[str, ...]:
+    """Sections that Song and Li count as manufacturing, with mining and utilities, as letters of `SECTIONS`.
+
+    Their producer services are ``producer_services("p2")``; for Chen and Wang manufacturing is `MANUFACTURING` alone.
+
+    Examples
+    --------
+    >>> secondary_sector()
+    ('B', 'C', 'D')
+    """
+    facts = pd.read_csv(data_file("facts", "secondary_sector_p2.csv"), dtype=str, keep_default_na=False)
+    return tuple(sorted(facts["gbt4754_2011_section"]))
+
+
 def service_rules() -> tuple[str, ...]:
     """Names of the rules that `producer_services` knows.
 
@@ -386,4 +455,7 @@ def _cities(file: str) -> pd.DataFrame:
 
 def _require_p3(chapter: str) -> None:
     if chapter != "p3":
-        raise RegionError(f"the clusters of chapter {chapter!r} are not in the project yet", remedy="ask for 'p3'")
+        raise RegionError(
+            f"no clusters of chapter {chapter!r} are held here",
+            remedy="ask for 'p3', or use `eleven_clusters` (p2) or `five_clusters` (p5)",
+        )

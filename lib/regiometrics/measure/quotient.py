@@ -1,4 +1,4 @@
-"""Location quotients and the co-agglomeration index that Chen and Wang build from two of them."""
+"""Location quotients, the co-agglomeration index of Chen and Wang, the division index of Song and Li."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from regiometrics.errors import DomainError, KeyColumnError, MissingValueError, require_choice
-from regiometrics.panel import complete, keys_of, named, refuse
+from regiometrics.measure.hierarchy import flag
+from regiometrics.panel import complete, keys_of, named, refuse, require_keys
 
 Form = Literal["quality_depth", "quality"]
 Vector = TypeVar("Vector", pd.Series, npt.NDArray[np.float64])
@@ -137,6 +138,64 @@ def coagglomeration(lq_a: Vector, lq_b: Vector, *, form: Form = "quality_depth")
     quality = 1 - np.abs(a - b) / both
     value: npt.NDArray[np.float64] = quality if form == "quality" else quality + both
     return pd.Series(value, index=lq_a.index, name="coagglomeration") if isinstance(lq_a, pd.Series) else value
+
+
+def division_index(
+    df: pd.DataFrame, *, unit: str, time: str, cluster: str, services: str, manufacturing: str, central: str
+) -> pd.Series:
+    r"""Functional specialisation of a city within its cluster, the variable `div` of Song and Li.
+
+    .. math:: div_k = \frac{L_{ks}/L_{km}}{L_{Ns}/L_{Nm}}, \qquad div_p = \frac{L_{pm}/L_{ps}}{L_{Nm}/L_{Ns}}
+
+    The left one holds for a central city :math:`k`, the right one for a non-central city :math:`p`, with employment in
+    producer services :math:`s` and in manufacturing :math:`m`.
+
+    Parameters
+    ----------
+    df : DataFrame
+        One row per city and time, all cities of a cluster: its totals :math:`L_N` are their sum, the city included.
+    unit, time, cluster : str
+        Key columns.
+    services, manufacturing : str
+        Columns of employment, both in the same unit of measure or each in its own.
+    central : str
+        Column that is 1 for central cities and 0 for others.
+
+    Returns
+    -------
+    Series
+        On the index of ``df``; 1 is the structure of the cluster, more is a city on its side of the division.
+
+    Raises
+    ------
+    KeyColumnError, MissingValueError
+        A column is absent, a key null or repeated, a value missing.
+    DomainError
+        Employment that is not positive, or ``central`` is neither 0 nor 1.
+
+    Notes
+    -----
+    The two kinds of city have opposite directions: turned round, the index of a city is the reciprocal of itself. A
+    regression that pools both kinds therefore mixes two variables.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"city": ["a", "b"], "year": 2008, "cluster": "x", "s": [6, 2], "m": 2, "centre": [1, 0]})
+    >>> keys = {"unit": "city", "time": "year", "cluster": "cluster", "central": "centre"}
+    >>> division_index(df, **keys, services="s", manufacturing="m").tolist()
+    [1.5, 2.0]
+    """
+    keys = [unit, time]
+    require_keys(df, [cluster], unique=False)
+    used, _ = complete(df, [services, manufacturing, central], keys=keys)
+    for column in (services, manufacturing):
+        remedy = "correct the cell or leave the city-year out: the index is not defined there"
+        problem = "employment must be positive"
+        refuse(DomainError, problem, rows=used[column] <= 0, of=used, keys=keys, column=column, remedy=remedy)
+    is_centre = flag(used, central, keys)
+    total = used.groupby([df[cluster], used[time]], observed=True)[[services, manufacturing]].transform("sum")
+    ratio = (used[services] / used[manufacturing]) / (total[services] / total[manufacturing])
+    return ratio.where(is_centre, 1 / ratio).rename("division_index")
 
 
 def _require_positive(df: pd.DataFrame, total: pd.Series, value: str, keys: list[str], problem: str) -> None:

@@ -1,7 +1,7 @@
 """The audit of printed numbers by printed numbers: arithmetic, and the rounding of what is printed.
 
-No data enter, but for two lists: the cities and county units of the delta, which p1 counts, and the dates of the zones
-in p5, whose dummy the printed tables describe.
+No data enter, but for three lists: the cities and county units of the delta, which p1 counts, the members of the eleven
+clusters, whose centres p2 counts, and the dates of the zones in p5, whose dummy the printed tables describe.
 
 ``check`` runs the audit of a paper, ``misprints`` names the numbers that other printed numbers prove wrong.
 The rules themselves work on any table: ``stars``, ``moments``, ``indicator``, ``gini_cv``, ``indirect``, ``sobel``,
@@ -16,7 +16,7 @@ import pandas as pd
 
 from regiometrics.errors import KeyColumnError
 from regiometrics.panel import require_columns
-from regiometrics.report.audits import p1, p3, p5
+from regiometrics.report.audits import p1, p2, p3, p5
 from regiometrics.report.audits.identities import (
     added_regressor,
     contrast,
@@ -56,7 +56,12 @@ __all__ = [
     "trend",
 ]
 
-AUDITS: Mapping[str, Callable[[], list[Finding]]] = {"p1": p1.findings, "p3": p3.findings, "p5": p5.findings}
+AUDITS: Mapping[str, Callable[[], list[Finding]]] = {
+    "p1": p1.findings,
+    "p2": p2.findings,
+    "p3": p3.findings,
+    "p5": p5.findings,
+}
 
 
 def check(paper: str) -> pd.DataFrame:
@@ -65,7 +70,7 @@ def check(paper: str) -> pd.DataFrame:
     Parameters
     ----------
     paper : str
-        "p1", "p3" or "p5".
+        "p1", "p2", "p3" or "p5".
 
     Returns
     -------

@@ -1727,6 +1727,105 @@ def power_curve(
     return ax
 
 
+@style()
+def welfare_over_progress(frame: pd.DataFrame, thresholds: pd.DataFrame) -> AxesArray:
+    """Utility of the centre without and with division of labour over the speed of technical progress.
+
+    The left panel has no progress under division, as the paper's equation (8); in the right one it is carried over.
+    The ground is shaded where proposition 1 holds: its conclusion with or without its premise.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `regiometrics.measure.two_city_model.welfare` returns it, on a fine grid.
+    thresholds : DataFrame
+        ``name, value``, as `regiometrics.measure.two_city_model.thresholds` returns them: for trade without costs and
+        taxes at clearing prices, so ``frame`` should be of that case.
+
+    Returns
+    -------
+    ndarray of Axes, shape (2,)
+
+    Examples
+    --------
+    >>> from regiometrics.measure import two_city_model
+    >>> frame = two_city_model.welfare(np.linspace(0, 4, 401), alpha=2.0)
+    >>> left, right = welfare_over_progress(frame, two_city_model.thresholds())
+    >>> [text.get_text() for text in left.texts][:2]
+    ['0.550', '0.649']
+    >>> plt.close(left.figure)
+    """
+    curves = {
+        "A_autarky": INK,
+        "A_trade_printed": _PRINTED,
+        "A_trade_corrected": _OTHER_COLOURS[0],
+        "A_trade_carried_over": _OTHER_COLOURS[0],
+    }
+    flags = ["premise_1", "conclusion_1"]
+    require_keys(frame, ["phi"])
+    require_columns(frame, [*curves, *flags, *(f"{flag}_carried_over" for flag in flags)])
+    require_keys(thresholds, ["name"])
+    at = thresholds.set_index("name")["value"]
+    panels: AxesArray = plt.subplots(1, 2, figsize=(WIDTH, 3.6))[1]
+    frame, seen = frame.sort_values("phi"), set[str]()
+    for ax, end, drawn in (
+        (panels[0], "", ["A_autarky", "A_trade_printed", "A_trade_corrected"]),
+        (panels[1], "_carried_over", ["A_autarky", "A_trade_carried_over"]),
+    ):
+        shown = frame if end else frame[frame["phi"] <= 1]
+        premise, conclusion = (shown[flag + end].astype(bool) for flag in flags)
+        for label, where in (
+            ("premise and conclusion hold", premise & conclusion),
+            ("conclusion alone", conclusion & ~premise),
+            ("premise alone", premise & ~conclusion),
+        ):
+            if where.any():
+                seen.add(label)
+                look = {"color": _HOLDS[label], "lw": 0, "zorder": 0, "transform": ax.get_xaxis_transform()}
+                ax.fill_between(shown["phi"], 0, 1, where=where, **look)
+        for name in drawn:
+            ax.plot(shown["phi"], shown[name], color=curves[name], ls="--" if name == "A_trade_printed" else "-")
+        for name, side in ((f"premise_a{end}", "right"), (f"conclusion_a{end}", "left")):
+            if at[name] < shown["phi"].max():
+                ax.axvline(at[name], color=QUIET, lw=0.9, ls=":")
+                place = {"transform": ax.get_xaxis_transform(), "va": "bottom", "size": 8.5}
+                text = f"{at[name]:g}" if at[name] == round(at[name]) else f"{at[name]:.3f}"
+                ax.text(at[name], 1.01, text, ha="center" if end else side, **place)
+        ax.set(xlabel="Speed of technical progress φ", xlim=(0, shown["phi"].max()))
+        ax.set_ylim(0, 1.08 * shown[drawn].to_numpy(dtype=float).max())
+        ax.grid(False)
+    panels[0].set(ylabel="Utility of the centre A", title="Progress stops, as in (8)\n")
+    panels[1].set(title="Progress carried over\n")
+    for ax, name, x, offset, side, text in (
+        (panels[0], "A_trade_corrected", 0.02, (0, 8), "left", "division, as derived"),
+        (panels[0], "A_trade_printed", 0.99, (0, 8), "right", "as printed"),
+        (panels[0], "A_autarky", 0.2, (8, -8), "left", "no division"),
+        (panels[1], "A_trade_carried_over", 2.9, (-6, 6), "right", "division"),
+        (panels[1], "A_autarky", 2.6, (6, -8), "left", "no division"),
+    ):
+        point = (x, np.interp(x, frame["phi"], frame[name]))
+        look = {"size": 9, "color": readable_ink(curves[name])}
+        ax.annotate(text, point, offset, textcoords="offset points", va="center", ha=side, **look)
+    for ax, name, corner, text in (
+        (panels[0], "progress", (0.67, 0.36), "alone, A's\ntechnology\nrises from\n{:.3f}"),
+        (panels[1], "faster_growth", (0.52, 0.3), "alone, A grows\nfaster than B\nfrom {:g}"),
+    ):
+        point = (at[name], np.interp(at[name], frame["phi"], frame["A_autarky"]))
+        leader = {"arrowstyle": "-", "color": QUIET, "lw": 0.7, "relpos": (0, 1)}
+        look = {"size": 8.5, "va": "top", "arrowprops": leader}
+        ax.plot(*point, "o", color=INK, ms=4.5)
+        ax.annotate(text.format(at[name]), point, corner, textcoords="axes fraction", **look)
+    keys = [Patch(fc=shade, label=label) for label, shade in _HOLDS.items() if label in seen]
+    legend = {"loc": "outside lower left", "ncols": 3, "handlelength": 1.1, "handleheight": 0.9}
+    _figure(panels[0]).legend(handles=keys, title="Proposition 1", alignment="left", **legend)
+    return panels
+
+
+_HOLDS = MappingProxyType(
+    {"premise and conclusion hold": "#C9DDEE", "conclusion alone": "#E8F0F7", "premise alone": "#F7DFC9"}
+)
+
+
 def _spread_out(name: str, values: npt.ArrayLike) -> Floats:
     """The draws, refused where they have no density."""
     drawn = np.asarray(values, dtype=float)
