@@ -11,17 +11,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from regiometrics.data.facts import MANUFACTURING, SECTIONS, producer_services
+from regiometrics.data.facts import MANUFACTURING, SECTIONS, producer_services, secondary_sector
 from regiometrics.data.facts import clusters as cluster_members
 from regiometrics.data.files import data_file
 from regiometrics.data.load import Bundle
 from regiometrics.data.schemas import read_tables
-from regiometrics.errors import DomainError, GroupSizeError, RegionError
+from regiometrics.errors import DomainError, GroupSizeError, RegionError, require_choice
+from regiometrics.measure.efficiency import BaseRule, Orientation, ReferenceRule, Returns, capital_stock, sbm
+from regiometrics.measure.hierarchy import disparity, rank_size
 from regiometrics.measure.inequality import dagum
-from regiometrics.measure.quotient import coagglomeration, location_quotient
+from regiometrics.measure.quotient import coagglomeration, division_index, location_quotient
 from regiometrics.measure.sophistication import industry_sophistication, prody, sophistication
 from regiometrics.panel import Missing, keys_of, refuse, require_columns
-from regiometrics.simulate import p1, p3, p5
+from regiometrics.simulate import p1, p2, p3, p5
 
 PLACE = ["cluster", "cluster_zh", "city", "city_zh", "adcode"]
 FLAGS = ["municipality", "resource_city", "cluster5", "old_base"]
@@ -61,6 +63,11 @@ MEDIATORS = ["staff_growth", "firm_growth", "participation", "retail_per_head", 
 MEDIATORS += ["science_spending", "patent_growth", "patent_grant_rate"]
 LOGGED = {"retail_per_head": "ln_retail_per_head", "science_spending": "ln_science_spending"}
 """Mediators of p1 that enter the panel as logs."""
+
+CONTROLS_P2 = {"ln_fdi": "fdi", "ln_gov": "spending", "ln_inv": "investment", "ln_edu": "students"}
+"""Controls of p2, logs of these columns of `city_year` as they stand, at current prices."""
+
+Core = Literal["centres", "rank_size"]
 
 OPTIONS_P3 = {"clusters": None, "services": "p3_recovered", "members": "sample"}
 """Options of `load` that p3 alone has, and what they are when left out."""
@@ -121,6 +128,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 "国家级城市群高质量平衡增长研究——基于产业分工的视角",
                 ("Song Deyong", "Li Dongfang"),
                 ("宋德勇", "李东方"),
+                tables=("panel",),
+                sources=("simulated", "folder"),
             ),
             Chapter(
                 "p3",
@@ -176,9 +185,9 @@ def load(
     Parameters
     ----------
     chapter : str
-        ``"p1"``, ``"p3"`` or ``"p5"``; the other chapters are to come.
+        ``"p1"``, ``"p2"``, ``"p3"`` or ``"p5"``; p4 is to come.
     source : str or path
-        ``"shipped"``, ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
+        ``"shipped"`` (not p2), ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
     seed : int
         Of the simulation.
     clusters : str or sequence of str, optional
@@ -199,6 +208,7 @@ def load(
         The shipped one adds ``total_mismatch``: the yearbook's printed total is off its sections by more than 5 %.
         For p1 a simulation and a folder end in the table ``panel`` of `enlargement_panel` and in ``complexity``
         (``industry, complexity``, thousand dollars); what is shipped are the tables of `SHIPPED_P1`.
+        For p2 both end in the table ``panel`` of `growth_panel`, with its defaults.
         For p5 a simulation and a folder end in the table ``panel`` of `transfer_zone_panel`; what is shipped are the
         tables of `SHIPPED_P5`, whose columns the READMEs of ``data/`` describe.
         A folder and a simulation also return their own tables.
@@ -221,13 +231,14 @@ def load(
     (5480, 20)
     """
     match chapter:
-        case "p1" | "p5":
+        case "p1" | "p2" | "p5":
             given = {"clusters": clusters, "services": services, "members": members}
             foreign = [name for name, value in given.items() if value != OPTIONS_P3[name]]
             if foreign:
                 problem = f"{chapter} has no option {', '.join(foreign)}"
                 raise RegionError(problem, remedy="leave it out; it belongs to p3")
-            return (_load_p1 if chapter == "p1" else _load_p5)(source, seed=seed, missing=missing)
+            loader = {"p1": _load_p1, "p2": _load_p2, "p5": _load_p5}[chapter]
+            return loader(source, seed=seed, missing=missing)
         case "p3":
             return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
     loadable = ", ".join(c.id for c in CHAPTERS.values() if c.sources)
@@ -298,6 +309,13 @@ def _complexity(
         return complexity, ()
     lost = of_product.loc[~mapped, "exports"].sum() / of_product["exports"].sum()
     return complexity, (f"{(~mapped).sum()} products without an industry, {lost:.1%} of all exports",)
+
+
+def _load_p2(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
+    if source == "shipped":
+        raise RegionError("p2 has no shipped tables", remedy="pass 'simulated' or a folder")
+    bundle = p2.panel(seed) if source == "simulated" else _own_tables("p2", source, missing)
+    return _with_table(bundle, panel=growth_panel(bundle.tables))
 
 
 def _load_p5(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
@@ -388,6 +406,113 @@ def enlargement_panel(
         did=(rows["group"].ne("donor") & (rows["year"] >= ENLARGEMENT)).astype(int),
     )
     return panel.astype(dict.fromkeys(optional, bool)).sort_values(["county", "year"], ignore_index=True)
+
+
+def growth_panel(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    frontier: ReferenceRule = "global",
+    returns: Returns = "crs",
+    orientation: Orientation = "none",
+    base: BaseRule = "shan",
+    core: Core = "centres",
+) -> pd.DataFrame:
+    r"""The panel of p2: green efficiency, division of labour, disparity, controls and transport by city and year.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        ``city_year, employment, cities`` as in `regiometrics.data.schemas`. Cities of ``city_year`` that are not in
+        ``cities`` count to the frontier and stay out of the panel.
+    frontier, returns, orientation
+        See `regiometrics.measure.efficiency.sbm`.
+    base : {"shan", "hall_jones", "zhang"}
+        First capital stock, see `regiometrics.measure.efficiency.capital_stock`.
+    core : {"centres", "rank_size"}
+        Which clusters are polycentric: those with more than one centre in ``cities``, or those whose rank-size exponent
+        of the first year is at most 0.5.
+
+    Returns
+    -------
+    DataFrame
+        ``city, cluster, central, north, core`` (bool), ``year``, ``population`` (10,000 persons), ``gdp_real`` and
+        ``capital`` (10^8 yuan at constant prices), ``so2`` (t), ``hgdp`` (efficiency, at most 1), ``ln_hgdp``,
+        ``services, manufacturing`` (persons), ``div, ln_div``, ``disparity`` (log ratio; missing for centres),
+        ``ln_fdi, ln_gov, ln_inv, ln_edu`` (logs of the columns as they stand), ``trans`` (distance times freight;
+        missing where the distance is 0) and ``ln_trans``. One row per city and year of ``cities``.
+
+    Raises
+    ------
+    DomainError, UnbalancedPanelError, GroupSizeError, NoDonorsError
+        See the measures: `regiometrics.measure.efficiency`, `regiometrics.measure.hierarchy`, `division_index`.
+
+    Notes
+    -----
+    Inputs are population and capital, the good output real GDP, the bad one sulphur dioxide. Producer services and
+    manufacturing are the sections of ``producer_services("p2")`` and ``secondary_sector()``.
+
+    Examples
+    --------
+    >>> panel = growth_panel(p2.panel(seed=1).tables)
+    >>> panel.shape, panel["disparity"].notna().sum().item()
+    ((1560, 23), 1350)
+    """
+    require_choice("core", core, Core)
+    levels, cities, jobs = (tables[name] for name in ("city_year", "cities", "employment"))
+    stock = capital_stock(
+        levels, unit="city", time="year", investment="investment", deflator="investment_deflator", base=base
+    ).to_frame()
+    levels = levels.assign(gdp_real=levels["gdp"] / levels["gdp_deflator"], capital=stock["capital"].to_numpy())
+    green = sbm(
+        levels,
+        unit="city",
+        time="year",
+        inputs=["population", "capital"],
+        good="gdp_real",
+        bad="so2",
+        orientation=orientation,
+        returns=returns,
+        frontier=frontier,
+    ).to_frame()
+    sectors = jobs[["city", "year"]].assign(
+        services=jobs[list(producer_services("p2"))].sum(axis=1),
+        manufacturing=jobs[list(secondary_sector())].sum(axis=1),
+    )
+    rows = levels.assign(hgdp=green["efficiency"].to_numpy())
+    rows = rows.merge(cities.astype({"central": bool, "north": bool}), on="city").merge(sectors, on=["city", "year"])
+    several = cities.groupby("cluster")["central"].sum() > 1
+    distance = rows["distance_to_centre"]
+    trans = (distance * rows["freight"]).where(distance > 0)
+    panel = rows[["city", "cluster", "central", "north"]].assign(
+        core=_polycentric(rows) if core == "rank_size" else rows["cluster"].map(several),
+        year=rows["year"],
+        **{name: rows[name] for name in ("population", "gdp_real", "so2", "capital", "hgdp")},
+        ln_hgdp=np.log(rows["hgdp"]),
+        services=rows["services"],
+        manufacturing=rows["manufacturing"],
+        div=division_index(
+            rows,
+            unit="city",
+            time="year",
+            cluster="cluster",
+            services="services",
+            manufacturing="manufacturing",
+            central="central",
+        ),
+        ln_div=lambda df: np.log(df["div"]),
+        disparity=disparity(rows, unit="city", time="year", cluster="cluster", value="hgdp", central="central"),
+        **{name: np.log(rows[column]) for name, column in CONTROLS_P2.items()},
+        trans=trans,
+        ln_trans=np.log(trans),
+    )
+    return panel.sort_values(["city", "year"], ignore_index=True)
+
+
+def _polycentric(rows: pd.DataFrame) -> pd.Series:
+    """Whether the cluster of each row has a rank-size exponent of at most 0.5 in its first year."""
+    first = rows[rows["year"] == rows["year"].min()]
+    estimates = rank_size(first, unit="city", cluster="cluster", population="population").to_frame()
+    return rows["cluster"].map(estimates.set_index("cluster")["q"]) <= 0.5
 
 
 def light_gini_panel(county_light: pd.DataFrame) -> pd.DataFrame:

@@ -293,7 +293,7 @@ def test_absent_and_empty_tables(folder, tables, tmp_path):
     found = problems("p5", folder(city_year=tables["city_year"].iloc[:0]))
     assert "the table has no rows (table 'city_year')" in found["problem"].tolist()
     with pytest.raises(RegionError, match="no schema yet"):
-        tables_of("p2")
+        tables_of("p4")
 
 
 def test_the_table_that_is_checked_is_not_changed(tables):

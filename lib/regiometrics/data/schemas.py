@@ -24,6 +24,7 @@ from regiometrics.errors import (
     GroupSizeError,
     KeyColumnError,
     MissingValueError,
+    NoDonorsError,
     RegionError,
     UnbalancedPanelError,
     raise_problems,
@@ -35,6 +36,9 @@ FEWEST_PERSONS = 1_000
 
 MOST_PERSONS = 100_000_000
 """No city employs more: a city-year above hints at a unit multiplied twice."""
+
+ROUNDED = 1e-3
+"""Distance from 1 that a rounded deflator may have in its base year."""
 
 LETTERS = list(SECTIONS)
 
@@ -104,6 +108,20 @@ _RULES: Mapping[str, Rule] = {
     "flag": (DomainError, "neither 0 nor 1", "write 1 for a city of this kind and 0 for the others"),
     "percent": (DomainError, "too large for a fraction, which hints at percent", "divide the column by 100"),
     "implausible": (DomainError, "implausible values, which hint at another unit", "give the column in {unit}"),
+    "percent_index": (DomainError, "too large for an index that is 1 in 2008", "divide the column by 100"),
+    **{
+        f"{name}_of_2008": (
+            DomainError,
+            f"{name} is not 1 in 2008",
+            "divide the deflator of each city by its value of 2008; chain yearly rates first",
+        )
+        for name in ("gdp_deflator", "investment_deflator")
+    },
+    "no_distance": (
+        DomainError,
+        "a city that is no centre is 0 km from its centre",
+        "give the shortest road distance in km; 0 is for centres",
+    ),
     "coordinate": (
         DomainError,
         "outside China (latitude 3 to 54, longitude 73 to 136)",
@@ -156,12 +174,12 @@ def _fraction(title: str, most: float = 1.5, *, optional: bool = False) -> pa.Co
     return _number(title, "fraction", _NOT_NEGATIVE, _plausible(0, most, "percent"), optional=optional)
 
 
-def _flag(title: str) -> pa.Column:
+def _flag(title: str, *, required: bool = False) -> pa.Column:
     in_set = pa.Check(lambda values: values.isin([0, 1]) | ~np.isfinite(values), name="flag")
     return pa.Column(
         float,
         [pa.Check(np.isfinite, name="finite"), in_set],
-        required=False,
+        required=required,
         title=f"1 for {title}, 0 otherwise",
         metadata={"unit": "0 or 1"},
     )
@@ -420,9 +438,76 @@ MEDIATORS = Table(
     required=False,
 )
 
+
+def _level(title: str, unit: str, low: float, high: float) -> pa.Column:
+    """A positive column, since the chapter takes its log."""
+    return _number(title, unit, _POSITIVE, _plausible(low, high))
+
+
+def _deflator(title: str) -> pa.Column:
+    return _number(title, "index, 2008 = 1", _POSITIVE, _plausible(0.1, 10, "percent_index"))
+
+
+def _one_in_2008(deflator: str) -> pa.Check:
+    def one(df: pd.DataFrame) -> pd.Series:
+        values = df.reindex(columns=[deflator])[deflator]
+        return df["year"].ne(2008) | ~values.between(0, 10, inclusive="neither") | ((values - 1).abs() < ROUNDED)
+
+    return pa.Check(one, name=f"{deflator}_of_2008")
+
+
+GROWTH = Table(
+    "city_year",
+    pa.DataFrameSchema(
+        {
+            "city": _code(),
+            "year": _year(),
+            "population": _level("year-end population", "10,000 persons", 5, 10_000),
+            "gdp": _level("gross domestic product at current prices", "10^8 yuan", 5, 1e5),
+            "gdp_deflator": _deflator("price index of GDP"),
+            "investment": _level("investment in fixed assets at current prices", "10^8 yuan", 1, 5e4),
+            "investment_deflator": _deflator("price index of investment"),
+            "so2": _level("sulphur dioxide emitted by industry", "t", 10, 2e6),
+            "fdi": _level("foreign capital used", "10,000 US dollars", 1, 1e7),
+            "students": _level("students of colleges and universities", "persons", 100, 5e6),
+            "spending": _level("budget expenditure of the local government", "10,000 yuan", 1e4, 2e8),
+            "freight": _level("freight", "10,000 t", 10, 1e6),
+        },
+        checks=[_one_in_2008("gdp_deflator"), _one_in_2008("investment_deflator")],
+        unique=["city", "year"],
+        title="inputs, outputs and controls, one row per city and year; cities outside `cities` count to the frontier",
+    ),
+)
+CLUSTER_CITIES = Table(
+    "cities",
+    pa.DataFrameSchema(
+        {
+            "city": _code(),
+            "cluster": pa.Column(str, title="cluster that the city belongs to"),
+            "central": _flag("a centre of its cluster", required=True),
+            "north": _flag("a city north of the Qinling and the Huai", required=True),
+            "distance_to_centre": _number(
+                "shortest road distance to a centre of the cluster, 0 for centres",
+                "km",
+                _NOT_NEGATIVE,
+                _plausible(1, 3000),
+            ),
+            "cluster_zh": pa.Column(str, title="Chinese name of the cluster", required=False, nullable=True),
+            "name": pa.Column(str, title="English name of the city", required=False, nullable=True),
+            "name_zh": pa.Column(str, title="Chinese name of the city", required=False, nullable=True),
+        },
+        checks=pa.Check(
+            lambda df: ~((df.get("central", 1) == 0) & (df.get("distance_to_centre", 1) == 0)), name="no_distance"
+        ),
+        unique=["city"],
+        title="the cities that are studied, one row per city",
+    ),
+)
+
 SCHEMAS: Mapping[str, tuple[Table, ...]] = MappingProxyType(
     {
         "p1": (TRADE, COUNTRIES, CONCORDANCE, COUNTY_INDUSTRY, COUNTIES, COUNTY_YEAR, MEDIATORS),
+        "p2": (GROWTH, EMPLOYMENT, CLUSTER_CITIES),
         "p3": (EMPLOYMENT, NATIONAL, CITIES),
         "p5": (COUNTY_LIGHT, CITY_YEAR, ZONE_CITIES, POLICIES),
     }
@@ -451,7 +536,7 @@ def read_tables(
     Parameters
     ----------
     chapter : str
-        ``"p1"``, ``"p3"`` or ``"p5"``.
+        ``"p1"``, ``"p2"``, ``"p3"`` or ``"p5"``.
     folder : path
         One file per table, see `regiometrics.data.load.read_table`.
     missing : {"raise", "drop"}
@@ -745,6 +830,64 @@ def _absent_county_years(studied: pd.DataFrame, made: pd.DataFrame | None) -> Fo
     return found
 
 
+def _across_p2(tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Problems between the tables: cities without rows, absent city-years, clusters without a centre or without others.
+
+    Cities that are not studied stay in `city_year`, for they count to the frontier; they need no employment.
+    """
+    cells = {
+        name: _with_keys(tables[name])[["city", "year"]].drop_duplicates()
+        for name in ("city_year", "employment")
+        if {"city", "year"} <= set(tables.get(name, ()))
+    }
+    found: Found = []
+    if "cities" in tables:
+        cities = tables["cities"].dropna(subset=["city"]).drop_duplicates("city")
+        found = [error for name, present in cells.items() for error in _without_rows(cities["city"], name, present)]
+        if {"cluster", "central"} <= set(cities):
+            found += _without_centre_or_others(cities)
+        if len(cells) == 2:
+            studied = cells["city_year"][cells["city_year"]["city"].isin(cities["city"])]
+            found += _unemployed(studied, cells["employment"])
+    if "city_year" in cells:
+        try:
+            require_balanced(cells["city_year"], unit="city", time="year")
+        except UnbalancedPanelError as absent:
+            remedy = "add the rows, or pass missing='drop' to go on without these city-years"
+            found.append(("city_year", UnbalancedPanelError(absent.problem, keys=absent.keys, remedy=remedy)))
+    return found
+
+
+def _without_centre_or_others(cities: pd.DataFrame) -> Found:
+    """Clusters whose division of labour or disparity is not defined."""
+    known = cities.dropna(subset=["cluster"])
+    central = known["central"].eq(1).groupby(known["cluster"])
+    rules: tuple[tuple[type[RegionError], pd.Series, str, str], ...] = (
+        (NoDonorsError, ~central.any(), "a cluster without a centre", "write 1 in `central` for its centres"),
+        (
+            GroupSizeError,
+            central.all(),
+            "all cities of a cluster are centres",
+            "add its other cities, or leave the cluster out: no city has a distance to a centre",
+        ),
+    )
+    return [
+        ("cities", error(problem, column="central", keys=bad.index[bad], remedy=remedy))
+        for error, bad, problem, remedy in rules
+        if bad.any()
+    ]
+
+
+def _unemployed(studied: pd.DataFrame, employed: pd.DataFrame) -> Found:
+    """City-years that are studied and have no employment, of cities that have some."""
+    wanted = pd.MultiIndex.from_frame(studied[studied["city"].isin(employed["city"])])
+    absent = wanted.difference(pd.MultiIndex.from_frame(employed), sort=False)
+    if absent.empty:
+        return []
+    remedy = "add the rows, or pass missing='drop' to go on without these city-years"
+    return [("employment", UnbalancedPanelError("city-years without employment", keys=absent, remedy=remedy))]
+
+
 def _across_p5(tables: Mapping[str, pd.DataFrame]) -> Found:
     """Problems between the tables: cities without rows, absent city-years, adoption outside the years."""
     if "cities" not in tables:
@@ -840,6 +983,7 @@ def _adoption_outside(adoption: pd.Series, years: pd.Series) -> Found:
 
 _ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {
     "p1": _across_p1,
+    "p2": _across_p2,
     "p3": _across_p3,
     "p5": _across_p5,
 }
