@@ -148,12 +148,13 @@ class Frontier:
                 )
             done = pending[vertex.units]
             score[done] = vertex.score
-            slack[done] = vertex.slack * size[done, None]
+            slack[done] = np.where(np.abs(vertex.slack) > ROUNDING, vertex.slack, 0.0) * size[done, None]
             is_peer = (basis >= self.measures) & (basis < self.measures + len(self.size))
             which = basis[is_peer] - self.measures
             intensity = vertex.level[:, is_peer] * size[done, None] / self.size[which]
-            peer[done, : len(which)] = np.where(intensity > 0, which, -1)
-            weight[done, : len(which)] = intensity
+            counts = vertex.level[:, is_peer] > ROUNDING
+            peer[done, : len(which)] = np.where(counts, which, -1)
+            weight[done, : len(which)] = np.where(counts, intensity, 0.0)
             pending = np.delete(pending, vertex.units)
         return Optima(score, slack, peer, weight, runs)
 
