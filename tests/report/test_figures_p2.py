@@ -6,9 +6,11 @@ mpl.use("Agg", force=True)
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection
 
+from regiometrics.data.files import data_file
 from regiometrics.errors import KeyColumnError
 from regiometrics.measure import two_city_model
 from regiometrics.report import figures as f
@@ -91,3 +93,61 @@ def test_the_order_of_rows_does_not_matter():
 def test_a_missing_column_is_named():
     with pytest.raises(KeyColumnError, match="A_trade_printed"):
         f.welfare_over_progress(frame().drop(columns="A_trade_printed"), two_city_model.thresholds())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# estimates of simulated dynamic panels
+
+
+def simulations():
+    """The stored Monte Carlo at the paper's estimates, a row per estimator and coefficient."""
+    stored = pd.read_csv(data_file("results", "dynamic_panel_size.csv")).query("rho == 0.235")
+    return stored.groupby(["estimator", "coefficient"], sort=False).mean(numeric_only=True).reset_index()
+
+
+def bars(ax):
+    """Bar ends by place from the top."""
+    found = [line for line in ax.lines if line.get_marker() == "None" and line.get_linestyle() == "-"]
+    return {line.get_ydata()[0]: tuple(line.get_xdata()) for line in found}
+
+
+def test_each_coefficient_has_a_panel_with_a_bar_per_estimator():
+    table = simulations()
+    panels = f.gmm_estimates(table)
+    assert [ax.get_xlabel() for ax in panels] == ["Estimate of ρ", "Estimate of β"]
+    for ax, coefficient in zip(panels, ["rho", "beta"], strict=True):
+        own = table[table["coefficient"] == coefficient].reset_index(drop=True)
+        assert bars(ax) == {i: (row["low"], row["high"]) for i, row in own.iterrows()}
+        dots = [line for line in ax.lines if line.get_marker() == "o"]
+        np.testing.assert_array_equal([line.get_xdata()[0] for line in dots], own["median"])
+        reached = own["truth"].between(own["low"], own["high"])
+        assert [line.get_markerfacecolor() != "white" for line in dots] == reached.tolist()
+        (truth,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+        assert list(truth.get_xdata()) == [own["truth"][0]] * 2
+    names = [tick.get_text().replace("\n", ", ") for tick in panels[0].get_yticklabels()]
+    assert names == list(table["estimator"].unique())
+    counts = [text.get_text() for text in panels[-1].texts if text.get_text().isdigit()]
+    assert counts == [f"{n:g}" for n in own["n_instruments"].dropna()]
+
+
+def test_an_estimator_that_lacks_a_coefficient_keeps_its_line():
+    table = simulations().query("not (estimator == 'within' and coefficient == 'rho')")
+    left, right = f.gmm_estimates(table)
+    assert len(bars(left)) == len(bars(right)) - 1
+    assert set(bars(left)) < set(bars(right))
+
+
+def test_words_of_the_estimates_keep_clear_of_each_other_and_inside_the_figure():
+    panels = f.gmm_estimates(simulations())
+    figure = panels[0].figure
+    figure.canvas.draw()
+    words = [text for ax in panels for text in ax.texts] + panels[0].get_yticklabels()
+    boxes = [mpl.text.Text.get_window_extent(text) for text in words]
+    assert [(i, j) for i, a in enumerate(boxes) for j, b in enumerate(boxes[:i]) if a.overlaps(b)] == []
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+def test_blocks_have_to_be_put_together_first():
+    stored = pd.read_csv(data_file("results", "dynamic_panel_size.csv")).query("rho == 0.235")
+    with pytest.raises(KeyColumnError, match="estimator"):
+        f.gmm_estimates(stored)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import linalg, special
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from regiometrics.errors import DomainError, GroupSizeError, RankError, UnbalancedPanelError, require_choice
 from regiometrics.panel import Missing, Sample, complete, named, require_columns
@@ -24,6 +25,7 @@ Transform = Literal["fd", "fod"]
 TimeEffects = Literal[True, False, "level", "both"]
 Gaps = Literal["raise", "allow"]
 
+BLAS = ThreadpoolController()  # the matrices are small: several threads take many times as long as one
 COLLINEAR = 1e-11  # share of a column's squares that must survive the columns before it
 MANY = 0.5  # instruments per unit beyond which a note warns
 TOO_GOOD = 0.9  # Hansen p-value beyond which a note warns
@@ -284,26 +286,28 @@ def dynamic_panel(
     levels = _Levels.of(panel, value, outcome=outcome, lags=lags, regressors=regressors, iv=iv)
     levels = levels.with_effects(panel, time, bool(time_effects), constant=system)
     _require_length(levels, lags)
-    stacked = _Stacked.of(levels, value, instruments, system=system, transform=transform, effects=time_effects)
-    stacked, weight, notes = _independent(stacked)
-    _require_count(stacked, allow_many)
-    first = _Fit.of(stacked.products, weight, stacked.terms)
-    spread = first.moments.T @ first.moments
-    weight, rank = _inverse(spread)
-    second = _Fit.of(stacked.products, weight, stacked.terms)
-    chosen = second if steps == 2 else first
-    covariance = first.sandwich(spread)
-    if steps == 2:
-        covariance = second.corrected(first, covariance) if windmeijer else second.bread
-    hansen = _overidentified(second.criterion, stacked.n_instruments - len(stacked.terms))
-    own = {columns[name][0] for name in (*iv, *instruments)}
-    notes += _about(stacked, hansen, rank, [name for name in regressors if columns[name][0] not in own])
-    notes += tuple(
-        f"lag {columns[name][1] + spec.lags[0]} of the outcome is correlated with the differenced error"
-        for name, spec in instruments.items()
-        if columns[name][0] == outcome and columns[name][1] + spec.lags[0] < 2
-    )
-    serial = _serial_correlation(levels, chosen, covariance, orders=(1, 2))
+    with BLAS.limit(limits=1):
+        stacked = _Stacked.of(levels, value, instruments, system=system, transform=transform, effects=time_effects)
+        stacked, weight, notes = _independent(stacked)
+        _require_count(stacked, allow_many)
+        first = _Fit.of(stacked.products, weight, stacked.terms)
+        spread = first.moments.T @ first.moments
+        weight, rank = _inverse(spread)
+        second = _Fit.of(stacked.products, weight, stacked.terms)
+        chosen = second if steps == 2 else first
+        covariance = first.sandwich(spread)
+        if steps == 2:
+            covariance = second.corrected(first, covariance) if windmeijer else second.bread
+        hansen = _overidentified(second.criterion, stacked.n_instruments - len(stacked.terms))
+        own = {columns[name][0] for name in (*iv, *instruments)}
+        notes += _about(stacked, hansen, rank, [name for name in regressors if columns[name][0] not in own])
+        notes += tuple(
+            f"lag {columns[name][1] + spec.lags[0]} of the outcome is correlated with the differenced error"
+            for name, spec in instruments.items()
+            if columns[name][0] == outcome and columns[name][1] + spec.lags[0] < 2
+        )
+        serial = _serial_correlation(levels, chosen, covariance, orders=(1, 2))
+        extra = _level_test(stacked, spread, hansen)
     n_groups, n_obs = int(stacked.used.sum()), int(stacked.used_rows.sum())
     factor = (n_obs - 1) / (n_obs - len(stacked.terms)) * n_groups / (n_groups - 1) if small else 1.0
     index = pd.Index(stacked.terms, name="term")
@@ -332,7 +336,7 @@ def dynamic_panel(
         covariance=pd.DataFrame(factor * covariance, index=index, columns=index),
         hansen=hansen,
         sargan=_overidentified(first.criterion / stacked.variance(first.coefficients), hansen.df),
-        diff_hansen=_level_test(stacked, spread, hansen),
+        diff_hansen=extra,
         ar1=serial[0],
         ar2=serial[1],
         n_instruments=stacked.n_instruments,

@@ -1728,6 +1728,69 @@ def power_curve(
 
 
 @style()
+def gmm_estimates(
+    frame: pd.DataFrame, *, labels: Mapping[str, str] = MappingProxyType({"rho": "ρ", "beta": "β"})
+) -> AxesArray:
+    """Where each estimator's estimates lie in simulated panels, a panel per coefficient, beside the true value.
+
+    Dots are medians, bars run from ``low`` to ``high``. A dot is filled where the bar reaches the true value. Bars of
+    estimators with instruments are blue, those of least squares grey.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per estimator and coefficient, shown from the top down: ``estimator, coefficient, truth, low, median,
+        high``, and ``n_instruments``, missing for least squares. What follows a comma in an estimator's name goes to a
+        second line.
+    labels : mapping
+        Signs of the coefficients.
+
+    Returns
+    -------
+    ndarray of Axes, one per coefficient
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"estimator": ["within", "system GMM"], "coefficient": "rho", "truth": 0.2,
+    ...                       "low": [0.03, 0.1], "median": [0.08, 0.2], "high": [0.12, 0.3],
+    ...                       "n_instruments": [None, 17]})
+    >>> (ax,) = gmm_estimates(frame)
+    >>> [text.get_text() for text in ax.texts]
+    ['17', 'true 0.2', 'instruments']
+    >>> plt.close(ax.figure)
+    """
+    require_keys(frame, ["estimator", "coefficient"])
+    require_columns(frame, ["truth", "low", "median", "high", "n_instruments"])
+    names, coefficients = frame["estimator"].unique(), frame["coefficient"].unique()
+    at = {name: place for place, name in enumerate(names)}
+    size = (WIDTH, 0.8 + 0.42 * len(names))
+    panels: AxesArray = plt.subplots(1, len(coefficients), sharey=True, figsize=size, squeeze=False)[1][0]
+    for ax, coefficient in zip(panels, coefficients, strict=True):
+        for row in frame[frame["coefficient"] == coefficient].to_dict("records"):
+            y, squares = at[row["estimator"]], pd.isna(row["n_instruments"])
+            colour = QUIET if squares else _OTHER_COLOURS[0]
+            ax.plot([row["low"], row["high"]], [y, y], color=colour, lw=2.4, zorder=2)
+            fill = colour if row["low"] <= row["truth"] <= row["high"] else "white"
+            ax.plot(row["median"], y, "o", color=colour, mfc=fill, mew=1.4, ms=6.5, zorder=3)
+            if ax is panels[-1] and not squares:
+                place = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points"}
+                ax.annotate(f"{row['n_instruments']:g}", (1, y), (30, 0), ha="right", va="center", size=9, **place)
+        truth = frame.loc[frame["coefficient"] == coefficient, "truth"].iloc[0]
+        ax.axvline(truth, color=INK, lw=1.1, ls="--", zorder=1)
+        above = {"transform": ax.get_xaxis_transform(), "va": "bottom", "size": 9}
+        ax.text(truth, 1.01, f"true {truth:g}", ha="center", **above)
+        ax.set(xlabel=f"Estimate of {labels.get(coefficient, coefficient)}", ylim=(len(names) - 0.4, -0.6))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.tick_params(axis="y", length=0, labelcolor=INK)
+        ax.grid(False, axis="y")
+        ax.spines["left"].set_visible(False)
+    panels[0].set_yticks(range(len(names)), [str(name).replace(", ", "\n", 1) for name in names])
+    head = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    panels[-1].annotate("instruments", (1, 1.01), (30, 0), ha="right", va="bottom", size=9, **head)
+    return panels
+
+
+@style()
 def welfare_over_progress(frame: pd.DataFrame, thresholds: pd.DataFrame) -> AxesArray:
     """Utility of the centre without and with division of labour over the speed of technical progress.
 
