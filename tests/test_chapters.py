@@ -171,6 +171,7 @@ def test_an_unknown_cluster_is_answered_with_the_known_ones(source, wanted):
         ({"members": "all"}, "plans_disjoint"),
         ({"members": "plans", "source": "simulated"}, "option of the shipped series"),
         ({"clusters": []}, "no cluster is named"),
+        ({"efficiency": "global_vrs_none"}, "p3 has no option efficiency.*belongs to p2"),
     ],
 )
 def test_options_that_a_source_does_not_have(options, answer):

@@ -4,21 +4,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regiometrics.chapters import CHAPTERS, growth_panel, load
-from regiometrics.data.facts import producer_services
+from regiometrics.chapters import CHAPTERS, SHIPPED_P2, growth_panel, load
+from regiometrics.data.facts import eleven_clusters, producer_services
+from regiometrics.data.files import data_file
 from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RegionError, UnbalancedPanelError
+from regiometrics.estimate.fixed_effects import twfe
 from regiometrics.measure.efficiency import capital_stock
 from regiometrics.simulate import p2
 
 COLUMNS = ["city", "cluster", "central", "north", "core", "year", "population", "gdp_real", "so2", "capital"]
 COLUMNS += ["hgdp", "ln_hgdp", "services", "manufacturing", "div", "ln_div", "disparity"]
 COLUMNS += ["ln_fdi", "ln_gov", "ln_inv", "ln_edu", "trans", "ln_trans"]
+SHIPPED_COLUMNS = ["city", "city_en", "city_zh", "cluster", "central", "north", "year"]
+SHIPPED_COLUMNS += ["hgdp", "ln_hgdp", "div", "ln_div", "disparity"]
 CLUSTERS = ["guanzhong_plain", "hohhot_baotou_ordos_yulin", "lanzhou_xining"]
 
 
 @pytest.fixture(scope="module")
 def simulated():
     return load("p2", "simulated", seed=5)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load("p2")
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +51,67 @@ def folder(tmp_path, few):
 
 def test_the_chapter_names_its_tables_and_sources():
     chapter = CHAPTERS["p2"]
-    assert chapter.sources == ("simulated", "folder") and chapter.tables == ("panel",)
+    assert chapter.sources == ("shipped", "simulated", "folder")
+    assert chapter.tables == ("panel", *SHIPPED_P2)
     assert chapter.status == "to come"
+
+
+def test_shipped_are_the_files_of_the_real_panel(shipped):
+    assert (shipped.source, shipped.truth) == ("shipped", None)
+    assert set(shipped.tables) == set(CHAPTERS["p2"].tables)
+    folder = data_file("derived", "growth", "curve.csv").parent
+    assert {path.name for path in folder.glob("*.csv")} == {path[-1] for path in SHIPPED_P2.values()}
+    for name, path in SHIPPED_P2.items():
+        rows = data_file(*path).read_text("utf-8").splitlines()
+        assert len(shipped.tables[name]) == len(rows) - 1 and shipped.tables[name].attrs["source"] == "shipped"
+    assert any(note.startswith("Haidong") for note in shipped.notes) and len(shipped.notes) == 2
+
+
+def test_the_shipped_panel_joins_the_series_by_city_and_year(shipped):
+    panel = shipped.tables["panel"]
+    assert panel.columns.tolist() == SHIPPED_COLUMNS and len(panel) == 1560
+    assert panel[["central", "north"]].dtypes.eq(bool).all() and panel["year"].dtype == int
+    assert panel[["city", "year"]].apply(tuple, axis=1).is_monotonic_increasing
+    missing = panel.isna().sum()
+    assert missing[missing > 0].to_dict() == {"disparity": 240}
+    assert panel["disparity"].isna().eq(panel["central"]).all()
+    keyed = panel.rename(columns={"city": "adcode"}).set_index(["adcode", "year"])
+    for table, column, name in [("efficiency", "global_crs_none", "hgdp"), ("division", "six", "div")]:
+        series = shipped.tables[table].set_index(["adcode", "year"])[column]
+        pd.testing.assert_series_equal(keyed[name], series.reindex(keyed.index), check_names=False)
+    names = eleven_clusters().set_index("adcode")[["city", "city_zh", "cluster", "central", "north"]]
+    own = panel.drop_duplicates("city").set_index("city")[["city_en", "city_zh", "cluster", "central", "north"]]
+    assert own.to_numpy().tolist() == names.reindex(own.index).to_numpy().tolist()
+
+
+def test_the_shipped_panel_gives_the_shipped_estimates(shipped):
+    panel = shipped.tables["panel"]
+    others = panel[~panel["central"]]
+    estimates = shipped.tables["estimates"].query(
+        "exhibit == 'table 1' and efficiency == 'global_crs_none' and controls == 'none' and effects == 'city and year'"
+    )
+    for column, rows, outcome in [("all", panel, "ln_hgdp"), ("gap", others, "disparity")]:
+        fit = twfe(rows, outcome=outcome, regressors=["ln_div"], unit="city", time="year")
+        kept = estimates.set_index("column").loc[column]
+        assert kept["estimate"] == pytest.approx(fit.estimate["ln_div"], rel=1e-4)
+        assert kept["std_error"] == pytest.approx(fit.std_error["ln_div"], rel=1e-4)
+
+
+def test_other_columns_of_the_shipped_series(shipped):
+    other = load("p2", efficiency="contemporaneous_vrs_input", division="four").tables["panel"]
+    usual = shipped.tables["panel"]
+    keys = other.rename(columns={"city": "adcode"})[["adcode", "year"]]
+    scores, division = (keys.merge(shipped.tables[name], on=["adcode", "year"]) for name in ("efficiency", "division"))
+    assert other["hgdp"].tolist() == scores["contemporaneous_vrs_input"].tolist()
+    assert other["div"].tolist() == division["four"].tolist()
+    assert not np.allclose(other["ln_div"], usual["ln_div"])
+    assert not np.allclose(other["disparity"].dropna(), usual["disparity"].dropna())
+
+
+def test_cities_without_a_score_are_left_out_and_named():
+    bundle = load("p2", efficiency="global_vrs_none_prefectures")
+    assert len(bundle.tables["panel"]) == 1520
+    assert bundle.notes[-1] == "no score global_vrs_none_prefectures for Beijing, Tianjin, Shanghai, Chongqing"
 
 
 def test_the_simulated_panel_has_the_planted_values(simulated):
@@ -187,7 +255,10 @@ def test_too_few_years_for_the_first_capital_stock(folder, few):
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
-        ({"source": "shipped"}, "p2 has no shipped tables"),
+        ({"efficiency": "vrs"}, "shipped efficiency has no column 'vrs'.*choose among global_crs_none, "),
+        ({"efficiency": "year"}, "shipped efficiency has no column 'year'"),
+        ({"division": "seven"}, "shipped division has no column 'seven'.*six, five, four, alone, repaired"),
+        ({"source": "simulated", "division": "five"}, "options of the shipped series.*growth_panel"),
         ({"source": "nowhere"}, "neither 'shipped' nor 'simulated' nor a folder"),
         ({"clusters": "guanzhong_plain"}, "p2 has no option clusters"),
         ({"services": "p3_usual"}, "p2 has no option services"),

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from regiometrics.data.facts import MANUFACTURING, SECTIONS, producer_services, secondary_sector
+from regiometrics.data.facts import MANUFACTURING, SECTIONS, eleven_clusters, producer_services, secondary_sector
 from regiometrics.data.facts import clusters as cluster_members
 from regiometrics.data.files import data_file
 from regiometrics.data.load import Bundle
@@ -37,6 +37,18 @@ SHIPPED_P1: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Tables of p1 that come with the project: a published example of synthetic control, PRODY of real trade."""
+
+SHIPPED_P2: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        name: ("derived", "growth", f"{name}.csv")
+        for name in (
+            *("efficiency", "division", "productivity", "rank_size", "centre_shares", "moments"),
+            *("estimates", "dynamics", "mediation", "curve", "joint"),
+            *("coverage", "flags", "substitutions"),
+        )
+    }
+)
+"""Tables of p2 that come with the project: real series, estimates on sources that may not be shipped, and notes."""
 
 SHIPPED_P5: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -69,8 +81,13 @@ CONTROLS_P2 = {"ln_fdi": "fdi", "ln_gov": "spending", "ln_inv": "investment", "l
 
 Core = Literal["centres", "rank_size"]
 
-OPTIONS_P3 = {"clusters": None, "services": "p3_recovered", "members": "sample"}
-"""Options of `load` that p3 alone has, and what they are when left out."""
+OPTIONS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
+    {
+        "p2": {"efficiency": "global_crs_none", "division": "six"},
+        "p3": {"clusters": None, "services": "p3_recovered", "members": "sample"},
+    }
+)
+"""Options of `load` that one chapter alone has, and what they are when left out."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +145,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 "国家级城市群高质量平衡增长研究——基于产业分工的视角",
                 ("Song Deyong", "Li Dongfang"),
                 ("宋德勇", "李东方"),
-                tables=("panel",),
-                sources=("simulated", "folder"),
+                tables=("panel", *SHIPPED_P2),
+                sources=("shipped", "simulated", "folder"),
             ),
             Chapter(
                 "p3",
@@ -178,6 +195,8 @@ def load(
     clusters: str | Sequence[str] | None = None,
     services: str | Sequence[str] = "p3_recovered",
     members: str = "sample",
+    efficiency: str = "global_crs_none",
+    division: str = "six",
     missing: Missing = "raise",
 ) -> Bundle:
     """The tables of a chapter.
@@ -187,7 +206,7 @@ def load(
     chapter : str
         ``"p1"``, ``"p2"``, ``"p3"`` or ``"p5"``; p4 is to come.
     source : str or path
-        ``"shipped"`` (not p2), ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
+        ``"shipped"``, ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
     seed : int
         Of the simulation.
     clusters : str or sequence of str, optional
@@ -197,6 +216,9 @@ def load(
         The shipped series stands on the four recovered ones alone.
     members : str
         p3: membership of the shipped series, see `regiometrics.data.facts.clusters`; a folder has a table ``cities``.
+    efficiency, division : str
+        p2: which columns of the shipped tables ``efficiency`` and ``division`` enter the panel, see
+        ``data/derived/README.md``.
     missing : {"raise", "drop"}
         Of a folder: whether missing values and absent city-years are an error, or are left out and noted.
 
@@ -208,7 +230,10 @@ def load(
         The shipped one adds ``total_mismatch``: the yearbook's printed total is off its sections by more than 5 %.
         For p1 a simulation and a folder end in the table ``panel`` of `enlargement_panel` and in ``complexity``
         (``industry, complexity``, thousand dollars); what is shipped are the tables of `SHIPPED_P1`.
-        For p2 both end in the table ``panel`` of `growth_panel`, with its defaults.
+        For p2 a simulation and a folder end in the table ``panel`` of `growth_panel`, with its defaults. The shipped
+        ``panel`` has what can be had without the sources: ``city`` (code), ``city_en, city_zh, cluster, central, north,
+        year, hgdp, ln_hgdp, div, ln_div, disparity`` (log ratio; missing for centres), one row per city and year with a
+        score; beside it are the tables of `SHIPPED_P2`.
         For p5 a simulation and a folder end in the table ``panel`` of `transfer_zone_panel`; what is shipped are the
         tables of `SHIPPED_P5`, whose columns the READMEs of ``data/`` describe.
         A folder and a simulation also return their own tables.
@@ -230,19 +255,22 @@ def load(
     >>> load("p5", "simulated", seed=1).tables["panel"].shape
     (5480, 20)
     """
+    loadable = [c.id for c in CHAPTERS.values() if c.sources]
+    if chapter not in loadable:
+        raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {', '.join(loadable)}")
+    given = {"clusters": clusters, "services": services, "members": members}
+    given |= {"efficiency": efficiency, "division": division}
+    for owner, options in OPTIONS.items():
+        foreign = [name for name, value in options.items() if owner != chapter and given[name] != value]
+        if foreign:
+            problem = f"{chapter} has no option {', '.join(foreign)}"
+            raise RegionError(problem, remedy=f"leave it out; it belongs to {owner}")
     match chapter:
-        case "p1" | "p2" | "p5":
-            given = {"clusters": clusters, "services": services, "members": members}
-            foreign = [name for name, value in given.items() if value != OPTIONS_P3[name]]
-            if foreign:
-                problem = f"{chapter} has no option {', '.join(foreign)}"
-                raise RegionError(problem, remedy="leave it out; it belongs to p3")
-            loader = {"p1": _load_p1, "p2": _load_p2, "p5": _load_p5}[chapter]
-            return loader(source, seed=seed, missing=missing)
+        case "p2":
+            return _load_p2(source, seed=seed, efficiency=efficiency, division=division, missing=missing)
         case "p3":
             return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
-    loadable = ", ".join(c.id for c in CHAPTERS.values() if c.sources)
-    raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {loadable}")
+    return (_load_p1 if chapter == "p1" else _load_p5)(source, seed=seed, missing=missing)
 
 
 def _load_p3(
@@ -311,11 +339,44 @@ def _complexity(
     return complexity, (f"{(~mapped).sum()} products without an industry, {lost:.1%} of all exports",)
 
 
-def _load_p2(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
+def _load_p2(source: str | Path, *, seed: int, efficiency: str, division: str, missing: Missing) -> Bundle:
     if source == "shipped":
-        raise RegionError("p2 has no shipped tables", remedy="pass 'simulated' or a folder")
+        return _shipped_p2(efficiency, division)
+    if {"efficiency": efficiency, "division": division} != OPTIONS["p2"]:
+        raise RegionError(
+            "efficiency and division are options of the shipped series",
+            remedy="call `growth_panel` on the tables with the frontier and the returns that are wanted",
+        )
     bundle = p2.panel(seed) if source == "simulated" else _own_tables("p2", source, missing)
     return _with_table(bundle, panel=growth_panel(bundle.tables))
+
+
+def _shipped_p2(efficiency: str, division: str) -> Bundle:
+    """The shipped tables, and the panel joined from the series of efficiency and division."""
+    shipped = {name: pd.read_csv(data_file(*path), dtype={"adcode": str}) for name, path in SHIPPED_P2.items()}
+    keys, place = ["adcode", "year"], ["adcode", "city", "cluster", "year", "central", "north"]
+    chosen = {"efficiency": (efficiency, keys), "division": (division, place)}
+    for table, (name, labels) in chosen.items():
+        known = [str(column) for column in shipped[table] if column not in labels]
+        if name not in known:
+            raise RegionError(f"the shipped {table} has no column {name!r}", remedy=f"choose among {', '.join(known)}")
+    scores = shipped["efficiency"][[*keys, efficiency]].rename(columns={efficiency: "hgdp"})
+    rows = shipped["division"][[*place, division]].rename(columns={"city": "city_en", division: "div"})
+    rows = rows.merge(scores, on=keys, validate="one_to_one")
+    without = rows.loc[rows["hgdp"].isna(), "city_en"].unique()
+    notes = tuple(shipped["flags"].query("flag == 'left out'")["reason"])
+    if len(without):
+        notes += (f"no score {efficiency} for {', '.join(without)}",)
+    rows = rows.dropna(subset=["hgdp"]).sort_values(keys, ignore_index=True)
+    panel = rows[["adcode", "city_en"]].assign(
+        city_zh=rows["adcode"].map(eleven_clusters().set_index("adcode")["city_zh"]),
+        **{name: rows[name] for name in ("cluster", "central", "north", "year", "hgdp")},
+        ln_hgdp=np.log(rows["hgdp"]),
+        div=rows["div"],
+        ln_div=np.log(rows["div"]),
+        disparity=disparity(rows, unit="adcode", time="year", cluster="cluster", value="hgdp", central="central"),
+    )
+    return Bundle({"panel": panel.rename(columns={"adcode": "city"}), **shipped}, "shipped", notes=notes)
 
 
 def _load_p5(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
@@ -439,7 +500,7 @@ def growth_panel(
         ``capital`` (10^8 yuan at constant prices), ``so2`` (t), ``hgdp`` (efficiency, at most 1), ``ln_hgdp``,
         ``services, manufacturing`` (persons), ``div, ln_div``, ``disparity`` (log ratio; missing for centres),
         ``ln_fdi, ln_gov, ln_inv, ln_edu`` (logs of the columns as they stand), ``trans`` (distance times freight;
-        missing where the distance is 0) and ``ln_trans``. One row per city and year of ``cities``.
+        missing where the distance is 0) and ``ln_trans``. One row per city and year of ``cities`` with employment.
 
     Raises
     ------

@@ -69,9 +69,16 @@ CLUSTER_COLOURS: Mapping[str, str] = MappingProxyType(
         "guanzhong_plain": "#882255",
         "harbin_changchun": "#56B4E9",
         "central_plains": "#222222",
+        "guangdong_hongkong_macao": "#CC79A7",
+        "beibu_gulf": "#7F7F00",
+        "lanzhou_xining": "#8C564B",
+        "hohhot_baotou_ordos_yulin": "#6A51A3",
     }
 )
-"""One colour for each cluster in all figures (Okabe and Ito's, with wine for yellow, which is lost on white)."""
+"""One colour for each cluster in all figures (Okabe and Ito's, with wine for yellow, which is lost on white).
+
+The Pearl River Delta and the bay area that grew from it share theirs.
+"""
 
 _OTHER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#E69F00", "#56B4E9", "#222222")
 _OVERALL = "#777777"
@@ -1401,6 +1408,7 @@ def specification_curve(
     choices: Sequence[str],
     reference: Mapping[str, object] | None = None,
     reference_label: str = "as in the paper",
+    printed: float | None = None,
     zero: bool = True,
     ylabel: str = "Estimate",
 ) -> AxesArray:
@@ -1419,6 +1427,8 @@ def specification_curve(
         Choice -> value of the paper's specification, marked in both panels.
     reference_label : str
         What stands over the mark.
+    printed : float, optional
+        The paper's estimate, a line.
     zero : bool
         Draw the line of zero, which a share or a level does not need.
     ylabel : str
@@ -1449,6 +1459,11 @@ def specification_curve(
     paper = _reference_row(rows, reference)
     if zero:
         top.axhline(0, color=INK, lw=0.9, zorder=1)
+    if printed is not None:
+        top.axhline(printed, color=_PRINTED, lw=1.2, ls="--", zorder=1)
+        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        ink, text = readable_ink(_PRINTED), f"printed {_signed(printed)}"
+        top.annotate(text, (0, printed), (4, 3), size=9, color=ink, zorder=5, **place)
     _curve(top, rows, estimate, low, high, paper, reference_label)
     top.set_ylabel(ylabel)
     top.set_xlim(-0.02 * len(rows) - 0.5, 1.02 * len(rows) - 0.5)
@@ -1724,6 +1739,62 @@ def power_curve(
     _name_level(ax, nominal, f"nominal\n{nominal:g}", INK)
     _legend_above(ax, keys)
     ax.set(xlabel=xlabel, ylabel="Share rejected", ylim=(0, 1.02))
+    return ax
+
+
+@style()
+def rank_size_methods(
+    frame: pd.DataFrame,
+    *,
+    printed: str = "printed",
+    threshold: float | None = None,
+    labels: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The rank-size exponent of each cluster by every method, and the printed one as a cross.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per cluster and method: ``cluster, method, q`` and the column of printed numbers.
+    printed : str
+        That column.
+    threshold : float, optional
+        Where a cluster turns monocentric, a line.
+    labels : mapping, optional
+        Words for clusters and methods.
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cluster": ["a", "b"], "method": "fixed", "q": [0.6, 0.4], "printed": [0.2, 0.5]})
+    >>> ax = rank_size_methods(frame, threshold=0.5)
+    >>> [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    ['fixed', 'printed']
+    >>> plt.close(ax.figure)
+    """
+    require_keys(frame, ["cluster", "method"])
+    require_columns(frame, ["q", printed])
+    clusters = list(frame["cluster"].unique())
+    if ax is None:
+        ax = plt.subplots(figsize=(WIDTH, 0.9 + 0.3 * len(clusters)))[1]
+    words, keys = _words(labels), []
+    for i, (method, own) in enumerate(frame.groupby("method", sort=False)):
+        colour, marker = _look(i)
+        places = [clusters.index(name) for name in own["cluster"]]
+        name = words.get(str(method), str(method))
+        keys += ax.plot(own["q"], places, marker, color=colour, ms=5.5, mec="white", mew=0.6, zorder=3, label=name)
+    once = frame.drop_duplicates("cluster")
+    rows = range(len(clusters))
+    keys += ax.plot(once[printed], rows, "x", color=_PRINTED, ms=8, mew=2, zorder=4, label="printed")
+    if threshold is not None:
+        ax.axvline(threshold, color=INK, lw=1, ls="--", zorder=1)
+        ax.text(threshold, 1.01, f"{threshold:g}", transform=ax.get_xaxis_transform(), ha="center", va="bottom", size=9)
+    ax.set_yticks(range(len(clusters)), [words.get(str(name), str(name)) for name in clusters])
+    ax.tick_params(axis="y", length=0, labelcolor=INK)
+    ax.set(xlabel="Rank-size exponent q", ylim=(len(clusters) - 0.4, -0.6), xlim=(0, None))
+    ax.grid(True, axis="y")
+    _figure(ax).legend(handles=keys, loc="outside lower left", ncols=3, handletextpad=0.3)
     return ax
 
 
