@@ -4,6 +4,7 @@ import inspect
 import textwrap
 from importlib.util import module_from_spec, spec_from_file_location
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,7 @@ from regiometrics.errors import RegionError
 from regiometrics.estimate import (
     comparative_study,
     convergence,
+    dynamic_panel,
     fixed_effects,
     inference,
     matching,
@@ -24,9 +26,10 @@ from regiometrics.estimate import (
     synthetic_control,
     synthetic_placebo,
 )
-from regiometrics.measure import inequality, quotient, sophistication
+from regiometrics.measure import efficiency, frontier, hierarchy, inequality, quotient, sophistication, two_city_model
 from regiometrics.report.audits import identities
 from regiometrics.report.audits import p1 as audit_of_p1
+from regiometrics.simulate import p2 as simulation_of_p2
 
 
 def load(path):
@@ -77,6 +80,33 @@ def on_lights(tests, _):
     tests.test_the_index_is_the_gini_coefficient_of_equation_3({"county_light": lights})
 
 
+def on_uk_firms(test):
+    return lambda tests, _: getattr(tests, test)(tests.empluk.__wrapped__())
+
+
+def on_growth(test, **arguments):
+    """On the simulated panel of p2, its chapter's columns where the test asks for them."""
+
+    def run(tests, _):
+        bundle = tests.panel(seed=0)
+        getattr(tests, test)(bundle, tests.growth_panel(bundle.tables), **arguments)
+
+    return run
+
+
+def against_the_definition(case, transform="fd"):
+    return without_fixtures("test_arrays_equal_the_definition", name=case, transform=transform, holes=False)
+
+
+def against_the_programs(orientation="none", returns="crs"):
+    """On two inputs, one good and one bad output."""
+
+    def run(tests, _):
+        tests.test_scores_equal_one_linear_program_per_unit(orientation, returns, tests.ROLES)
+
+    return run
+
+
 # two countries with exports of three products; one county whose third industry enters as its first leaves
 TRADE = (
     pd.DataFrame({"m": [0, 0, 0, 1, 1, 1], "k": [0, 1, 2] * 2, "usd": [6.0, 2, 2, 100, 500, 400]}),
@@ -108,6 +138,14 @@ FIXED_EFFECTS, INFERENCE, STAGGERED, PLACEBO, MATCHING, MODERN_DID = (
     "estimate/test_placebo.py",
     "estimate/test_matching.py",
     "estimate/test_modern_did.py",
+)
+EFFICIENCY, CAPITAL, HIERARCHY, TWO_CITIES, DYNAMIC_PANEL, GROWTH = (
+    "measure/test_efficiency.py",
+    "measure/test_capital.py",
+    "measure/test_hierarchy.py",
+    "measure/test_two_city_model.py",
+    "estimate/test_dynamic_panel.py",
+    "simulate/test_sim_p2.py",
 )
 CHAPTER, IDENTITIES = "test_chapters_p5.py", "report/audits/test_identities.py"
 CHAPTER_P1, AUDIT_P1 = "test_chapters_p1.py", "report/audits/test_audit_p1.py"
@@ -366,6 +404,270 @@ DEFECTS = {
             "_total(x for x, _ in groups) / len(groups)",
         ),
         *(AUDIT_P1, on_printed_numbers("test_what_is_inconsistent")),
+    ),
+    "inputs less one in the mean over inputs": (
+        *(efficiency._Measures.weights, "saving[:, :m] = 1 / m", "saving[:, :m] = 1 / (m - 1)"),
+        *(EFFICIENCY, against_the_programs()),
+    ),
+    "good outputs alone in the count of the denominator": (
+        *(efficiency._Measures.weights, "counted / counted.sum(", "counted / counted[:, : len(self.good)].sum("),
+        *(EFFICIENCY, against_the_programs()),
+    ),
+    "more of the bad output taken for better": (
+        *(efficiency._Measures.signs, "[1.0, -1.0, 1.0]", "[1.0, -1.0, -1.0]"),
+        *(EFFICIENCY, against_the_programs()),
+    ),
+    "intensities that need not sum to one under variable returns": (
+        *(frontier.Frontier._homogeneous, "np.ones(len(measures))", "np.zeros(len(measures))"),
+        *(EFFICIENCY, against_the_programs(returns="vrs")),
+    ),
+    "an optimal basis without a look at its reduced costs": (
+        *(frontier.Frontier._at_basis, "optimal = (worth <= 0).all(axis=1)", "optimal = np.ones(len(at), dtype=bool)"),
+        *(EFFICIENCY, against_the_programs(returns="vrs")),
+    ),
+    "a global frontier of the rows efficient in another year": (
+        *(
+            efficiency._Programs.solve,
+            "own.score >= 1 - EFFICIENT",
+            "np.roll(own.score, int((self.period == 0).sum())) >= 1 - EFFICIENT",
+        ),
+        *(
+            EFFICIENCY,
+            without_fixtures(
+                "test_rows_inefficient_in_their_own_year_change_no_score_of_a_longer_frontier",
+                frontier="global",
+                orientation="none",
+                returns="crs",
+            ),
+        ),
+    ),
+    "a window that begins a year early": (
+        *(efficiency._references, "(lag < window)", "(lag <= window)"),
+        *(EFFICIENCY, without_fixtures("test_limits_of_the_window_are_own_year_and_all_years_so_far", returns="crs")),
+    ),
+    "super-efficiency against the unit itself": (
+        *(efficiency._Programs.exceed, "reference[reference != row]", "reference[reference >= 0]"),
+        *(
+            EFFICIENCY,
+            without_fixtures(
+                "test_super_efficiency_equals_a_linear_program_without_the_unit", returns="crs", bad="so2"
+            ),
+        ),
+    ),
+    "reserves of measures that are not in the score": (
+        *(
+            efficiency._Programs.exceed,
+            "(self.saving[row] > 0) | (self.growth[row] > 0)",
+            "np.ones(len(self.saving[row]), dtype=bool)",
+        ),
+        *(
+            EFFICIENCY,
+            without_fixtures(
+                "test_oriented_super_efficiency_lets_only_the_scored_measures_get_worse", orientation="input", bad=()
+            ),
+        ),
+    ),
+    "reserves counted as slacks": (
+        *(
+            frontier.Frontier.__init__,
+            "np.where(reserve, -np.inf, 0.0), 0.0",
+            "0.0, np.where(reserve, np.inf, 0.0)",
+        ),
+        *(
+            EFFICIENCY,
+            without_fixtures(
+                "test_super_efficiency_equals_a_linear_program_without_the_unit", returns="crs", bad="so2"
+            ),
+        ),
+    ),
+    "efficiency change and best-practice change exchanged": (
+        *(
+            efficiency.gml_index,
+            "own=own.score, gap=pooled.score / own.score",
+            "own=pooled.score / own.score, gap=own.score",
+        ),
+        *(EFFICIENCY, named("test_global_index_is_efficiency_change_times_best_practice_change_and_chains")),
+    ),
+    "new investment depreciated": (
+        *(efficiency._accumulate, "* stock[:, t - 1] + flow[:, t]", "* (stock[:, t - 1] + flow[:, t])"),
+        *(CAPITAL, named("test_stocks_follow_hand_arithmetic")),
+    ),
+    "a first stock from the investment of its own year": (
+        *(
+            efficiency._first_stocks,
+            "np.where(flow[:, 1] > 0, flow[:, 1], np.nan)",
+            "np.where(flow[:, 0] > 0, flow[:, 0], np.nan)",
+        ),
+        *(CAPITAL, on("test_a_steady_path_stays_steady_from_shans_first_stock", 0.1, 0.1)),
+    ),
+    "growth over one year more than it is": (
+        *(efficiency._first_stocks, "** (1 / years)", "** (1 / (years + 1))"),
+        *(CAPITAL, on("test_a_steady_path_stays_steady_from_shans_first_stock", 0.1, 0.1)),
+    ),
+    "investment times its prices": (
+        *(efficiency.capital_stock, "used[investment] / prices", "used[investment] * prices"),
+        *(CAPITAL, named("test_stocks_follow_hand_arithmetic")),
+    ),
+    "the directions of centres and others exchanged": (
+        *(quotient.division_index, "ratio.where(is_centre, 1 / ratio)", "(1 / ratio).where(is_centre, ratio)"),
+        *(QUOTIENT, named("test_division_by_hand_and_a_city_alone_is_its_cluster")),
+    ),
+    "a cluster without the city itself": (
+        *(quotient.division_index, '.transform("sum")', '.transform("sum") - used[[services, manufacturing]]'),
+        *(QUOTIENT, named("test_division_by_hand_and_a_city_alone_is_its_cluster")),
+    ),
+    "own value over that of the centres": (
+        *(hierarchy.disparity, "centre / used[value] if", "used[value] / centre if"),
+        *(
+            HIERARCHY,
+            without_fixtures(
+                "test_distance_to_the_mean_of_the_centres_and_none_for_centres",
+                form="log_ratio",
+                expected=np.log([3.5, 2.5, 1.25]),
+            ),
+        ),
+    ),
+    "centres averaged with the others": (
+        *(hierarchy.disparity, "used[value].where(is_centre)", "used[value]"),
+        *(
+            HIERARCHY,
+            without_fixtures(
+                "test_distance_to_the_mean_of_the_centres_and_none_for_centres",
+                form="difference",
+                expected=[0.5, 0.6, 0.2],
+            ),
+        ),
+    ),
+    "ranks for their logarithms": (
+        *(hierarchy._fixed, "np.log(np.arange(1, len(log_size) + 1))", "np.arange(len(log_size))"),
+        *(HIERARCHY, without_fixtures("test_exact_power_law_returns_its_exponent_and_intercept", method="fixed", q=1)),
+    ),
+    "ranks that are not moved by one half": (
+        *(hierarchy._inverse_regression, " - 0.5)", ")"),
+        *(
+            HIERARCHY,
+            without_fixtures("test_exact_power_law_returns_its_exponent_and_intercept", method="gabaix_ibragimov", q=1),
+        ),
+    ),
+    "a cluster at the threshold with one centre": (
+        *(hierarchy.centre_count, '["q"] > threshold', '["q"] >= threshold'),
+        *(HIERARCHY, named("test_exponent_exactly_at_the_threshold_counts_as_polycentric")),
+    ),
+    "the largest city removed": (
+        *(hierarchy._path, "slice(1, 1 + m)", "slice(0, m)"),
+        *(HIERARCHY, named("test_path_names_the_cities_that_go_and_ends_with_largest_and_smallest")),
+    ),
+    "printed formulas compared at the price of one": (
+        *(
+            two_city_model.check_printed,
+            "sp.factor(formula - derived[quantity])",
+            "sp.factor((formula - derived[quantity]).subs(PRICE, 1))",
+        ),
+        *(TWO_CITIES, named("test_one_printed_formula_is_wrong_and_the_rest_right")),
+    ),
+    "a slip of the paper mended in silence": (
+        *(two_city_model._printed, "PRICE**2 * ALPHA**2", "PRICE * ALPHA**2"),
+        *(TWO_CITIES, named("test_one_printed_formula_is_wrong_and_the_rest_right")),
+    ),
+    "differenced errors taken for independent": (
+        *(
+            dynamic_panel._Stacked.gram,
+            "flat = back.reshape(",
+            "flat = np.hstack([2**0.5 * self.z[:, :n_rows], self.z[:, n_rows:]]).reshape(",
+        ),
+        *(DYNAMIC_PANEL, against_the_definition("difference")),
+    ),
+    "differences and levels taken for independent": (
+        *(
+            dynamic_panel._Stacked.gram,
+            "back += self.z[:, n_rows:]",
+            "back = np.hstack([back, self.z[:, n_rows:]])",
+        ),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "Windmeijer's term with the other sign": (
+        *(dynamic_panel._Fit.corrected, "self.bread + cross + cross.T", "self.bread - cross - cross.T"),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "Windmeijer's term left out": (
+        *(dynamic_panel._Fit.corrected, "self.bread + cross + cross.T", "self.bread"),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "half of the derivative of the weights": (
+        *(
+            dynamic_panel._Fit.corrected,
+            "own + first.moments.T @ np.einsum('imk,m->ik', products, lever)".replace("'", '"'),
+            "own",
+        ),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "differences of the level equation one period early": (
+        *(dynamic_panel._Instruments.add, "max(nearest - 1, 0)", "nearest"),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "the furthest lag left out": (
+        *(dynamic_panel._Instruments.add, "range(nearest, furthest + 1)", "range(nearest, furthest)"),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "lags of the differenced equation counted from the period before": (
+        *(dynamic_panel._Instruments.add, "start - lag,", "start - lag - 1,"),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "collapsed instruments averaged over periods": (
+        *(
+            dynamic_panel._Instruments._fill,
+            "piece.stop), values[:, piece])",
+            "piece.stop), values[:, piece].mean(axis=1, keepdims=True))",
+        ),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "time dummies as they are among the instruments of differences": (
+        *(
+            dynamic_panel._Stacked.of,
+            "own_z = deviations.forward(own)",
+            "own_z = np.concatenate([deviations.forward(levels.iv), dummies[:, 1:]], axis=2)",
+        ),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "orthogonal deviations without their scale": (
+        *(dynamic_panel._Deviations._scale, "np.sqrt(later / (later + 1))", "1.0"),
+        *(DYNAMIC_PANEL, against_the_definition("system", "fod")),
+    ),
+    "Hansen's statistic under the one-step weights": (
+        *(dynamic_panel.dynamic_panel, "_overidentified(second.criterion", "_overidentified(first.criterion"),
+        *(DYNAMIC_PANEL, against_the_definition("system")),
+    ),
+    "Sargan's variance over n - K": (
+        *(
+            dynamic_panel._Stacked.variance,
+            "int(self.deviations.valid.sum())",
+            "(int(self.deviations.valid.sum()) - len(coefficients))",
+        ),
+        *(DYNAMIC_PANEL, on_uk_firms("test_system_gmm_equals_xtabond2")),
+    ),
+    "serial correlation without the covariance of coefficients and residuals": (
+        *(dynamic_panel._serial_correlation, "products @ products - 2 * pulled @ joint", "products @ products"),
+        *(DYNAMIC_PANEL, on_uk_firms("test_system_gmm_equals_xtabond2")),
+    ),
+    "planted coefficients in another order": (
+        *(
+            simulation_of_p2._by_city,
+            "planted.reindex(columns=terms)",
+            "planted.reindex(columns=sorted(terms)).set_axis(terms, axis=1)",
+        ),
+        *(GROWTH, on_growth("test_the_static_equation_is_recovered", central=False)),
+    ),
+    "the coefficients of centres planted in the others": (
+        *(simulation_of_p2._by_city, '"central", "non_central")', '"non_central", "central")'),
+        *(GROWTH, on_growth("test_the_static_equation_is_recovered", central=False)),
+    ),
+    "disparity planted with the sign of efficiency": (
+        *(simulation_of_p2._coefficients, "term, -value)", "term, value)"),
+        *(GROWTH, on_growth("test_disparity_has_the_other_sign")),
+    ),
+    "employment that divides all cities as centres": (
+        *(simulation_of_p2._employment, "np.where(central, ln_div, -ln_div)", "ln_div"),
+        *(GROWTH, without_fixtures("test_the_chain_returns_efficiency_division_and_capital", equation="static")),
     ),
 }
 

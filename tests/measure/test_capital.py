@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regiometrics.errors import (
@@ -30,12 +30,14 @@ def capital(df, **options):
     return frame.pivot(index="unit", columns="time", values="capital").to_numpy()
 
 
+@settings(max_examples=15)
 @given(RATES, RATES)
 def test_a_steady_path_stays_steady_from_shans_first_stock(growth, delta):
     stock = capital(cities([growth]), delta=delta)[0]
     assert stock[1:] / stock[:-1] == pytest.approx(np.full(9, 1 + growth), rel=1e-9)
 
 
+@settings(max_examples=15)
 @given(RATES, RATES)
 def test_the_two_growth_rules_differ_by_one_plus_g(growth, delta):
     shan, hall_jones = (capital(cities([growth]), delta=delta, base=b)[0, 0] for b in ("shan", "hall_jones"))

@@ -19,6 +19,7 @@ from regiometrics.errors import (
     RegionError,
     UnbalancedPanelError,
 )
+from regiometrics.measure import frontier
 from regiometrics.measure.efficiency import gml_index, sbm
 from regiometrics.measure.frontier import Frontier
 
@@ -57,15 +58,13 @@ TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e
 
 
 def linear_program(df, row, reference, *, inputs, good, bad=(), orientation="none", returns="crs", beyond=False):
-    """The score of one row against the rows of ``reference``, written as it stands in the textbook."""
+    """The score of one row against those at ``reference``, written as it stands in the textbook."""
     good, bad = [[c] if isinstance(c, str) else list(c) for c in (good, bad)]
     columns = [*inputs, *good, *bad]
     sign = np.array([1.0] * len(inputs) + [-1.0] * len(good) + [1.0] * len(bad))
-    scale = df[columns].to_numpy(dtype=float).mean(axis=0)
-    z, others = (
-        (df[columns].to_numpy(dtype=float) / scale)[row],
-        df.loc[reference, columns].to_numpy(dtype=float) / scale,
-    )
+    values = df[columns].to_numpy(dtype=float)
+    scale = values.mean(axis=0)
+    z, others = values[row] / scale, values[list(reference)] / scale
     k, n = len(columns), len(others)
     cost = np.array([-1 / len(inputs) / z[i] if c in inputs else 0.0 for i, c in enumerate(columns)])
     norm = np.array([0.0 if c in inputs else 1 / (k - len(inputs)) / z[i] for i, c in enumerate(columns)])
@@ -194,13 +193,13 @@ TABLES = st.lists(st.tuples(*[QUANTITY] * 4), min_size=12, max_size=25).map(
 OPTIONS = st.fixed_dictionaries({"orientation": st.sampled_from(ORIENTATIONS), "returns": st.sampled_from(RETURNS)})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(TABLES, OPTIONS)
 def test_any_table_agrees_with_the_linear_programs(df, options):
     assert scores(df, **CITY, **options) == pytest.approx(linear_programs(df, **ROLES, **options), abs=1e-7)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(TABLES, OPTIONS)
 def test_scores_lie_between_zero_and_one_and_one_means_no_slack(df, options):
     result = sbm(df, **CITY, **options)
@@ -214,7 +213,7 @@ def test_scores_lie_between_zero_and_one_and_one_means_no_slack(df, options):
     assert (loss <= total + 1e-12).all() and (loss >= relative.max(axis=1) / 2 / (1 + total) - 1e-12).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(TABLES, OPTIONS)
 def test_peers_make_up_the_targets(df, options):
     result = sbm(df, **CITY, **options)
@@ -225,7 +224,7 @@ def test_peers_make_up_the_targets(df, options):
         assert result.peers.groupby("unit")["weight"].sum().to_numpy() == pytest.approx(np.ones(len(df)), abs=1e-9)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(TABLES, OPTIONS, st.tuples(*[st.floats(1e-5, 1e5)] * 4), st.randoms(use_true_random=False))
 def test_units_of_measurement_and_order_of_rows_do_not_matter(df, options, factors, random):
     plain = scores(df, **CITY, **options)
@@ -235,14 +234,14 @@ def test_units_of_measurement_and_order_of_rows_do_not_matter(df, options, facto
     assert scores(other, **CITY, **options) == pytest.approx(plain[order], abs=1e-8)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(TABLES, OPTIONS, st.tuples(*[QUANTITY] * 4))
 def test_one_more_unit_raises_no_score(df, options, row):
     more = pd.concat([df, pd.DataFrame([row], columns=COLUMNS).assign(city=-1)], ignore_index=True)
     assert (scores(more, **CITY, **options)[:-1] <= scores(df, **CITY, **options) + 1e-8).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(TABLES)
 def test_variable_returns_and_orientations_score_no_lower(df):
     score = {(o, r): scores(df, **CITY, orientation=o, returns=r) for o in ORIENTATIONS for r in RETURNS}
@@ -252,7 +251,7 @@ def test_variable_returns_and_orientations_score_no_lower(df):
         assert (score["none", r] <= np.minimum(score["input", r], score["output", r]) + 1e-8).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(TABLES)
 def test_no_score_exceeds_the_radial_one(df):
     x, y = df[["labour", "capital"]].to_numpy(), df["gdp"].to_numpy()
@@ -424,8 +423,17 @@ def test_a_basis_that_is_not_optimal_is_refused():
     df = cross_section()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Frontier, "_optimal_basis", lambda *_: np.arange(4))  # all slacks: no peer
+        patch.setattr(frontier, "PIVOTS", 0)
         with pytest.raises(ConvergenceError, match="no basis that is optimal .*: c0"):
             sbm(df, **CITY)
+
+
+def test_the_library_finds_the_optimum_where_the_solver_gives_up():
+    df = cross_section()
+    expected = scores(df, **CITY, returns="vrs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Frontier, "_optimal_basis", lambda *_: np.empty(0, dtype=int))
+        assert scores(df, **CITY, returns="vrs") == pytest.approx(expected, abs=1e-12)
 
 
 def test_few_units_for_the_measures_warn():
@@ -560,3 +568,14 @@ def test_greenhouse_gas_index_chains(greenhouse_gases):
     last = frame[frame["time"] == 2015].set_index("unit")["cumulative"]
     chained = frame.groupby("unit")["gml"].prod()
     assert last.tolist() == pytest.approx(chained.tolist(), rel=1e-10)
+
+
+@pytest.mark.parametrize("returns", RETURNS)
+def test_near_ties_below_the_solvers_tolerance_are_pivoted_away(returns):
+    """HiGHS ends at a level of -3e-9, which it counts as zero and the certificate does not."""
+    rows = [(1.0, 1.0, 1.0, 1.0)] * 10
+    rows += [(1.0, 19.0, 2.0, 1.0), (1.0, 2.00001, 1.0, 0.5), (1.0, 2.0, 51.0, 62.25), (1.0, 2.0, 1.0, 62.0)]
+    df = pd.DataFrame(rows, columns=COLUMNS).assign(city=range(14))
+    found = scores(df, **CITY, orientation="output", returns=returns)
+    expected = linear_program(df, 13, df.index, **ROLES, orientation="output", returns=returns)
+    assert found[13] == pytest.approx(expected, abs=1e-9)

@@ -51,7 +51,7 @@ def test_exact_power_law_returns_its_exponent_and_intercept(method, q):
 
 
 @given(POPULATIONS)
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_exponents_equal_regressions_written_out(populations):
     assume(np.ptp(populations) > 1e-3)
     size = np.sort(np.log(populations))[::-1]
@@ -69,7 +69,7 @@ def test_exponents_equal_regressions_written_out(populations):
 
 
 @given(POPULATIONS, st.floats(1e-3, 1e3), st.sampled_from(METHODS))
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_unit_of_measure_and_order_of_rows_do_not_matter(populations, scale, method):
     assert exponent(np.array(populations) * scale, method) == pytest.approx(exponent(populations, method), abs=1e-7)
     assert exponent(populations[::-1], method) == pytest.approx(exponent(populations, method), abs=1e-12)
@@ -135,13 +135,14 @@ def test_time_is_left_out_where_none_is_named():
 
 @pytest.mark.parametrize("method", MONOTONE)
 @given(populations=POPULATIONS)
+@settings(max_examples=15)
 def test_no_removal_lowers_the_exponent(method, populations):
     q = path(populations, method)
     assert (np.diff(q) >= -1e-12).all()
     assert ((q[1:] > 0.5) >= (q[:-1] > 0.5)).all() or np.abs(q - 0.5).min() < 1e-12
 
 
-@pytest.mark.parametrize("n", range(3, 61))
+@pytest.mark.parametrize("n", [*range(3, 25), 32, 45, 60])
 def test_on_the_extreme_rays_the_first_removal_raises_the_exponent_by_the_closed_form(n):
     weight = np.log(np.arange(1, n + 1))
     square, before = weight @ weight, weight[:-1] @ weight[:-1]
@@ -177,6 +178,7 @@ def test_mean_of_the_top_slopes_weighs_every_gap_positively():
 
 
 @given(POPULATIONS)
+@settings(max_examples=15)
 def test_count_is_one_plus_the_removals_until_the_first_crossing(populations):
     row = centre_count(system(populations), **KEYS).to_frame().iloc[0]
     size = sorted(np.log(populations), reverse=True)
@@ -192,6 +194,7 @@ def test_count_is_one_plus_the_removals_until_the_first_crossing(populations):
 
 
 @given(POPULATIONS)
+@settings(max_examples=15)
 def test_rule_never_ends_when_the_largest_is_at_most_root_two_of_the_smallest(populations):
     ratio = max(populations) / min(populations)
     assume(abs(ratio - np.sqrt(2)) > 1e-9)
@@ -294,7 +297,7 @@ def test_distance_to_the_mean_of_the_centres_and_none_for_centres(form, expected
 
 
 @given(st.lists(st.floats(0.01, 2), min_size=12, max_size=12), st.floats(1e-3, 1e3))
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_log_ratio_is_free_of_the_unit_and_periods_do_not_mix(values, scale):
     panel = pd.concat([CITIES, CITIES.assign(year=2009)], ignore_index=True).assign(h=values)
     gap = disparity(panel, **GAPS)

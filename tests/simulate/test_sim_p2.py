@@ -261,16 +261,16 @@ def test_the_interaction_is_recovered(equation):
         assert distance(fit, truth).max() < 3 and fit.to_frame()["high"].iloc[-1] < 0
 
 
-def test_efficiency_does_not_depend_on_the_interaction_in_the_south():
-    with_, without = (panel(seed=0, interaction=value).truth["cells"] for value in (-0.1, 0.0))
-    south = ~panel(seed=0).tables["cities"].set_index("city")["north"]
+def test_efficiency_does_not_depend_on_the_interaction_in_the_south(bundle):
+    with_, without = (made.truth["cells"] for made in (panel(seed=0, interaction=-0.1), bundle))
+    south = ~bundle.tables["cities"].set_index("city")["north"]
     change = (with_["ln_hgdp"] - without["ln_hgdp"])[with_["city"].map(south)]
     varying = change.groupby(with_["city"]).agg(lambda values: values.max() - values.min())
     assert varying.max() < 1e-9
 
 
-def test_seeds():
-    first, same, other = panel(seed=1), panel(seed=1), panel(seed=2)
+def test_seeds(bundle):
+    first, same, other = panel(seed=1), panel(seed=1), bundle
     for name, rows in first.tables.items():
         pd.testing.assert_frame_equal(rows, same.tables[name])
     assert not first.tables["city_year"]["gdp"].equals(other.tables["city_year"]["gdp"])
@@ -279,8 +279,8 @@ def test_seeds():
     pd.testing.assert_frame_equal(first.tables["city_year"], generator.tables["city_year"])
 
 
-def test_division_and_employment_do_not_depend_on_the_equation():
-    static, dynamic = (panel(seed=1, equation=name) for name in ("static", "dynamic"))
+def test_division_and_employment_do_not_depend_on_the_equation(bundle):
+    static, dynamic = bundle, panel(seed=0, equation="dynamic")
     pd.testing.assert_frame_equal(static.tables["employment"], dynamic.tables["employment"])
     pd.testing.assert_series_equal(static.truth["cells"]["capital"], dynamic.truth["cells"]["capital"])
 

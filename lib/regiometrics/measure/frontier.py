@@ -35,6 +35,7 @@ TOLERANCE = 1e-9  # sign of a level or reduced cost, relative to the terms that 
 ROUNDING = 1e-13  # the same, relative to the largest of a unit's: zeros of an inverse are not exact
 HIGHS_TOLERANCE = 1e-10  # the least that HiGHS takes
 STARTS = (None, HIGHS_TOLERANCE, 1e-7)  # from the last basis, then afresh; the certificate is the same for all
+PIVOTS = 100  # steps beyond the solver's last basis
 ITERATIONS = 10_000  # the program has a handful of rows
 NO_OPTIMUM = {"kInfeasible", "kUnbounded", "kUnboundedOrInfeasible"}
 
@@ -94,6 +95,7 @@ class Frontier:
         r = rows.shape[1]
         # slacks, reference units, logicals of the balances
         self.columns = np.hstack([np.eye(r, k), rows.T, -np.eye(r)])
+        self.reserve = reserve is not None
         self.lower, self.upper = np.zeros(k + n + r), np.r_[np.full(k + n, np.inf), np.zeros(r)]
         if reserve is not None:
             self.lower[:k], self.upper[:k] = np.where(reserve, -np.inf, 0.0), 0.0
@@ -138,6 +140,9 @@ class Frontier:
                 runs += 1
                 basis = self._optimal_basis(tolerance, keys[o], remedy)
                 vertex = self._at_basis(basis, rows[pending], saving[pending], growth[pending])
+                if 0 not in vertex.units[:1] and tolerance is not None:
+                    basis = self._pivoted(basis, rows[[o]], saving[[o]], growth[[o]])
+                    vertex = self._at_basis(basis, rows[pending], saving[pending], growth[pending])
                 if 0 in vertex.units[:1]:
                     break
             else:
@@ -219,7 +224,9 @@ class Frontier:
         if tolerance is not None:
             self._tolerate(HIGHS_TOLERANCE)
         if status != highspy.HighsModelStatus.kOptimal:
-            if status.name in NO_OPTIMUM and tolerance is not None:
+            if (
+                status.name in NO_OPTIMUM and tolerance is not None and self.reserve
+            ):  # a unit is its own rival otherwise
                 raise InfeasibleError("the linear program has no optimum", keys=[key], remedy=remedy)
             return np.empty(0, dtype=np.intp)
         basic = np.asarray(self.model.getBasicVariables()[1], dtype=np.intp)
@@ -241,7 +248,15 @@ class Frontier:
         spread = TOLERANCE * terms + ROUNDING * terms.max(axis=1, keepdims=True)
         lower, upper = self.lower[basis], self.upper[basis]
         at = np.flatnonzero(((level >= lower - spread) & (level <= upper + spread)).all(axis=1))
-        level, saving, growth = np.clip(level[at], lower, upper), saving[at], growth[at]
+        level = np.clip(level[at], lower, upper)
+        score, slack, worth = self._worth(basis, inverse, level, saving[at], growth[at])
+        optimal = (worth <= 0).all(axis=1)
+        return _Vertex(at[optimal], score[optimal], slack[optimal], level[optimal])
+
+    def _worth(
+        self, basis: Codes, inverse: Floats, level: Floats, saving: Floats, growth: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Scores and slacks at a basis, and by how much each column's reduced cost is of the wrong sign."""
         is_slack = basis < self.measures
         slack = np.zeros_like(saving)
         slack[:, basis[is_slack]] = level[:, is_slack]
@@ -254,6 +269,49 @@ class Frontier:
         terms[:, : self.measures] -= gain
         reduced[:, basis] = 0.0
         spread = TOLERANCE * terms + ROUNDING * terms.max(axis=1, keepdims=True)
-        wrong = (reduced < -spread) & (self.upper > 0) | (reduced > spread) & (self.lower < 0)
-        optimal = ~wrong.any(axis=1)
-        return _Vertex(at[optimal], score[optimal], slack[optimal], level[optimal])
+        rising = np.where(self.upper > 0, -reduced, -np.inf)
+        falling = np.where(self.lower < 0, reduced, -np.inf)
+        return score, slack, np.maximum(rising, falling) - spread
+
+    def _pivoted(self, basis: Codes, row: Floats, saving: Floats, growth: Floats) -> Codes:
+        """The basis after more steps of the simplex method, where HiGHS counts the last violations as zero or gave up."""
+        if not len(basis):  # all slacks, and the logical of the convexity row
+            basis = np.r_[
+                : self.measures, self.columns.shape[1] - len(self.columns) + self.measures : self.columns.shape[1]
+            ]
+        for _ in range(PIVOTS):
+            inverse = np.linalg.inv(self.columns[:, basis])
+            lower, upper = self.lower[basis], self.upper[basis]
+            level = (row @ inverse.T)[0]
+            worth = self._worth(basis, inverse, np.clip(level, lower, upper)[None], saving, growth)[2][0]
+            outside = np.maximum(lower - level, level - upper)
+            if outside.max() > ROUNDING * np.abs(level).max():
+                leaves = int(outside.argmax())
+                enters = self._entering(inverse[leaves] @ self.columns, level[leaves] < lower[leaves], worth, basis)
+            elif (worth > 0).any():
+                enters = int(np.flatnonzero(worth > 0)[0])  # the first, so that degenerate steps end (Bland)
+                leaves = self._leaving(inverse @ self.columns[:, enters], enters, level, basis)
+            else:
+                break
+            if min(enters, leaves) < 0:
+                break
+            basis = basis.copy()
+            basis[leaves] = enters
+        return basis
+
+    def _entering(self, along: Floats, below: bool, worth: Floats, basis: Codes) -> int:
+        """Dual step: the column that takes a level back to its bound at the least cost; -1 for none."""
+        toward = along if below else -along
+        helps = (toward < -ROUNDING) & (self.upper > 0) | (toward > ROUNDING) & (self.lower < 0)
+        helps[basis] = False
+        cost = np.divide(np.maximum(-worth, 0), np.abs(along), out=np.full(len(along), np.inf), where=helps)
+        return int(cost.argmin()) if helps.any() else -1
+
+    def _leaving(self, along: Floats, enters: int, level: Floats, basis: Codes) -> int:
+        """Primal step: the level that first meets a bound; -1 for none."""
+        along = along if self.upper[enters] > 0 else -along
+        room = np.where(along > 0, level - self.lower[basis], self.upper[basis] - level)
+        moves = np.abs(along) > ROUNDING * np.abs(along).max()
+        step = np.divide(np.maximum(room, 0), np.abs(along), out=np.full(len(basis), np.inf), where=moves)
+        ties = np.flatnonzero(step <= step.min())
+        return int(ties[np.argmin(basis[ties])]) if np.isfinite(step.min()) else -1
