@@ -1,4 +1,4 @@
-"""The stored Monte Carlo of efficiency: a block, a twentieth of a size, is drawn again, and what the book says of it."""
+"""The stored Monte Carlo of efficiency: a block is drawn again, and what the book says of it holds."""
 
 from __future__ import annotations
 

@@ -274,11 +274,10 @@ class Frontier:
         return score, slack, np.maximum(rising, falling) - spread
 
     def _pivoted(self, basis: Codes, row: Floats, saving: Floats, growth: Floats) -> Codes:
-        """The basis after more steps of the simplex method, where HiGHS counts the last violations as zero or gave up."""
+        """The basis after more steps of the simplex method, where HiGHS gave up or takes a violation for zero."""
         if not len(basis):  # all slacks, and the logical of the convexity row
-            basis = np.r_[
-                : self.measures, self.columns.shape[1] - len(self.columns) + self.measures : self.columns.shape[1]
-            ]
+            convexity = self.columns.shape[1] - len(self.columns) + self.measures
+            basis = np.r_[: self.measures, convexity : self.columns.shape[1]]
         for _ in range(PIVOTS):
             inverse = np.linalg.inv(self.columns[:, basis])
             lower, upper = self.lower[basis], self.upper[basis]
