@@ -151,3 +151,28 @@ def test_blocks_have_to_be_put_together_first():
     stored = pd.read_csv(data_file("results", "dynamic_panel_size.csv")).query("rho == 0.235")
     with pytest.raises(KeyColumnError, match="estimator"):
         f.gmm_estimates(stored)
+
+
+def test_rank_size_methods_stand_in_the_row_of_their_cluster():
+    table = pd.DataFrame(
+        {
+            "cluster": ["beibu_gulf", "lanzhou_xining"] * 2,
+            "method": ["fixed", "fixed", "ols", "ols"],
+            "q": [0.6, 0.5, 0.9, 0.5],
+            "printed": [1.19, 0.17] * 2,
+        }
+    )
+    ax = f.rank_size_methods(table, threshold=0.5)
+    fixed, ols, crosses = (line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_marker() != "None")
+    assert list(fixed.get_xdata()) == [0.6, 0.5] and list(ols.get_xdata()) == [0.9, 0.5]
+    assert list(crosses.get_xdata()) == [1.19, 0.17] and list(crosses.get_ydata()) == [0, 1]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["Beibu Gulf", "Lanzhou-Xining"]
+    with pytest.raises(KeyColumnError, match="must identify each row"):
+        f.rank_size_methods(pd.concat([table, table]))
+
+
+def test_a_specification_curve_draws_the_printed_estimate():
+    table = pd.DataFrame({"estimate": [0.1, -0.2], "returns": ["CRS", "VRS"]})
+    top, _ = f.specification_curve(table, choices=["returns"], printed=0.119)
+    assert [text.get_text() for text in top.texts] == ["printed 0.119"]
+    assert any(set(line.get_ydata()) == {0.119} for line in top.lines)

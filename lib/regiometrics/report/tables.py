@@ -97,7 +97,7 @@ def group_labels() -> Mapping[str, str]:
     >>> group_labels()["guanzhong_plain"], group_labels()["overall"]
     ('Guanzhong Plain', 'All cities')
     """
-    names = cluster_names()
+    names = pd.concat([cluster_names("p2"), cluster_names("p3")])
     return MappingProxyType({**dict(zip(names["cluster"], names["cluster_en"], strict=True)), "overall": "All cities"})
 
 
