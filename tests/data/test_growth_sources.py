@@ -21,11 +21,9 @@ from regiometrics.measure.hierarchy import disparity
 @pytest.fixture(scope="module")
 def script(root):
     folder = root / "data" / "derived"
-    sys.path.insert(0, str(folder))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)  # scripts of this folder import each other
         return SimpleNamespace(**runpy.run_path(str(folder / "make_balanced_growth.py")))
-    finally:
-        sys.path.remove(str(folder))
 
 
 @pytest.fixture(scope="module")

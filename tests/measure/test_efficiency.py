@@ -579,3 +579,8 @@ def test_near_ties_below_the_solvers_tolerance_are_pivoted_away(returns):
     found = scores(df, **CITY, orientation="output", returns=returns)
     expected = linear_program(df, 13, df.index, **ROLES, orientation="output", returns=returns)
     assert found[13] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_measure_may_not_have_the_name_of_a_key_of_the_result():
+    with pytest.raises(KeyColumnError, match="a measure is called 'time', as a key of the result"):
+        sbm(cross_section().rename(columns={"labour": "time"}), unit="city", inputs=["time"], good="gdp")

@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from scipy.optimize import minimize
 
 from regiometrics.data.boundaries import outlines
+from regiometrics.data.facts import cluster_names
 from regiometrics.errors import DomainError, KeyColumnError, MissingValueError
 from regiometrics.panel import Sample
 from regiometrics.report import figures as f
@@ -24,7 +25,7 @@ from regiometrics.report.tables import VERDICT_MARKS, group_labels
 from regiometrics.result import EffectResult
 
 YEARS = np.arange(2004, 2019)
-CLUSTERS = list(f.CLUSTER_COLOURS)
+CLUSTERS = cluster_names()["cluster"].tolist()
 
 
 @pytest.fixture(autouse=True)

@@ -171,7 +171,8 @@ def sbm(
     \frac1{s_1+s_2}(\sum_r s^g_r/y_{ro} + \sum_l s^b_l/b_{lo}))` over :math:`x_o + s^- \ge X\lambda`,
     :math:`y_o - s^g \le Y\lambda`, :math:`b_o + s^b \ge B\lambda`: the mirror image of the score above, and Tone's
     (2002) without bad outputs. Doing nothing (:math:`\lambda = 0`) is feasible under constant returns, so that with bad
-    outputs it never exceeds :math:`(s_1+s_2)/s_2`. Measures whose slacks are not in the score may not get worse.
+    outputs it never exceeds :math:`(s_1+s_2)/s_2` there, unless the term of a zero bad output was dropped. Measures
+    whose slacks are not in the score may not get worse.
 
     *Reduction.* With several periods, rows that are inefficient within their own period leave the reference sets of
     longer frontiers, which changes no score. Let j be inefficient: its own optimum has slacks, so that some combination
@@ -340,6 +341,9 @@ class _Measures:
         twice = [c for c in dict.fromkeys(measures.columns) if measures.columns.count(c) > 1]
         if twice:
             raise KeyColumnError(f"measures named twice: {', '.join(twice)}", remedy="give each column one role")
+        keys = [c for c in measures.columns if c in ("unit", "time")]
+        if keys:
+            raise KeyColumnError(f"a measure is called {keys[0]!r}, as a key of the result", remedy="rename the column")
         return measures
 
     @property
@@ -368,7 +372,7 @@ class _Measures:
             dropped = column in self.bad and zero_bad == "drop_term"
             remedy = "correct the cell or leave the row out; a negative quantity has no relative slack"
             if column in self.bad and not dropped:
-                remedy = "correct the cell, leave the row out, or pass zero_bad='drop_term' for true zeros"
+                remedy = "correct the cell or leave the row out; sbm takes zero_bad='drop_term' for true zeros"
             refuse(
                 DomainError,
                 "inputs and outputs must be positive" if not dropped else "a bad output may not be negative",

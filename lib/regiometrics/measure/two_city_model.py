@@ -362,7 +362,10 @@ def _threshold_table() -> tuple[tuple[str, str, str, str, float, str], ...]:
     rows = []
     for name, symbol, gain, statement in table:
         value, holds = _crossing(gain, symbol)
-        rows.append((name, str(symbol), holds, sp.latex(value), float(value), statement))
+        if symbol is PHI and name != "interior" and value > rows[0][4]:  # A's plan on its own is another there
+            rows.append((name, str(symbol), "throughout", "", np.nan, statement))
+        else:
+            rows.append((name, str(symbol), holds, sp.latex(value), float(value), statement))
     return tuple(rows)
 
 
@@ -375,7 +378,8 @@ def thresholds() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``name, variable, holds`` ("below" or "above" the value), ``exact`` (LaTeX), ``value``, ``statement``.
+        ``name, variable, holds`` ("below" or "above" the value, or "throughout" where it lies outside the range in
+        which A makes both goods on its own), ``exact`` (LaTeX), ``value``, ``statement``.
 
     Examples
     --------
