@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -21,6 +22,7 @@ from regiometrics.errors import (
     RankError,
     UnbalancedPanelError,
 )
+from regiometrics.estimate import dynamic_panel as module
 from regiometrics.estimate.dynamic_panel import DynamicPanelResult, GmmSpec, dynamic_panel
 from regiometrics.estimate.fixed_effects import twfe
 
@@ -102,6 +104,30 @@ def test_system_gmm_equals_xtabond2(empluk):
     assert_printed(result.diff_hansen[:2], "5.3158 .6215")
     assert result.diff_hansen.df == 7
     assert result.notes == ()
+
+
+def test_system_gmm_of_plm_has_no_constant_and_instruments_of_each_equation_apart():
+    """What two-step ``pgmm`` of R's plm gives for the same equation, from logs in double.
+
+    The moments are those of xtabond2 but for the constant, and for w and k, which are an instrument in each equation
+    in place of one in both; this alone turns the sign of w.
+    """
+    df = pd.read_csv(data_file("reference", "empluk.csv"))
+    levels = spec_c(df)._levels
+    panel = module._Panel.of(df, unit="firm", time="year", gaps="raise")
+    lagged = {"L1.n": panel.spread(df["n"].to_numpy(), 1)}
+    stacked = module._Stacked.of(levels, lagged, {"L1.n": PREDETERMINED}, system=True, transform="fd", effects=False)
+    internal, exogenous = stacked.z[:, :, :-3], stacked.z[:, :, -3:-1]
+    in_level = (np.arange(stacked.z.shape[1]) >= levels.mask.shape[1] - 1)[:, None]
+    z = np.concatenate([internal, exogenous * ~in_level, exogenous * in_level], axis=2)
+    columns = np.delete(stacked.columns, stacked.terms.index("constant"), axis=2)
+    terms = stacked.terms[:-1]
+    apart = replace(stacked, z=z, columns=columns, terms=terms, products=z.transpose(0, 2, 1) @ columns)
+    first = module._Fit.of(apart.products, np.linalg.pinv(apart.gram()), terms)
+    second = module._Fit.of(apart.products, np.linalg.pinv(first.moments.T @ first.moments), terms)
+    assert apart.n_instruments == 39
+    assert_printed(second.coefficients, ".737963 .103172 .215976")
+    assert_printed(second.criterion, "69.875")
 
 
 def test_the_lag_and_the_outcome_name_the_same_instruments(empluk):
@@ -670,6 +696,119 @@ def test_bad_input():
             dynamic_panel(df, **CITIES, **wrong)
     with pytest.raises(DomainError, match="level equation"):
         dynamic_panel(df, **CITIES, system=False, time_effects="level")
+
+
+@pytest.mark.parametrize("transform", ["fd", "fod"])
+@pytest.mark.parametrize("column", ["region", "computed"])
+def test_difference_gmm_refuses_what_is_constant_within_units(transform, column):
+    """Exactly, or but for the rounding of the arithmetic that made the column."""
+    df = simulated(3, cities=120, years=8).assign(region=lambda d: d["city"] % 3 * 0.1 + 0.7)
+    df["computed"] = np.log(np.exp(df["region"] + df["x"]) / np.exp(df["x"]))
+    assert 0 < df.groupby("city")["computed"].agg(np.ptp).max() < 1e-14
+    for iv in (["x", column], ["x"]):
+        with pytest.raises(RankError, match=rf"'{column}': constant within units.*leave the term out; only the level"):
+            dynamic_panel(df, **CITIES, regressors=["x", column], iv=iv, system=False, transform=transform)
+    system = dynamic_panel(df, **CITIES, regressors=["x", column], iv=["x", column], transform=transform)
+    assert 0 < system.std_error[column] < 10
+    with pytest.raises(RankError, match=r"leave the term out\.$"):
+        dynamic_panel(df.assign(zero=0), **CITIES, regressors=["zero"], iv=["zero"])
+
+
+def test_rounding_within_units_makes_no_instrument():
+    df = simulated(3, cities=120, years=8).assign(region=lambda d: d["city"] % 3 * 0.1 + 0.7)
+    df["computed"] = np.log(np.exp(df["region"] + df["x"]) / np.exp(df["x"]))
+    level = GmmSpec(equations="level")
+    without = dynamic_panel(df, **CITIES)
+    result = dynamic_panel(df, **CITIES, gmm={"y": GmmSpec(), "computed": level})
+    assert result.n_instruments == without.n_instruments
+    pd.testing.assert_frame_equal(result.to_frame(), without.to_frame())
+
+
+def test_small_changes_beside_large_levels_still_count():
+    df = simulated(3, cities=120, years=8)
+    options = {**CITIES, "regressors": ["x"], "iv": ["x"], "system": False, "transform": "fod"}
+    moved = dynamic_panel(df.assign(x=df["x"] + 1e4), **options)
+    assert moved.estimate["x"] == pytest.approx(dynamic_panel(df, **options).estimate["x"], rel=1e-6)
+
+
+def test_more_instruments_than_rows_or_none_at_all():
+    df = simulated(1, cities=3, years=8)
+    every = {"regressors": ["x"], "time_effects": False, "gmm": {"y": ENDOGENOUS, "x": GmmSpec((0, None), False)}}
+    for allow_many in (False, True):
+        with pytest.raises(RankError, match=r"68 instruments for 39 stacked rows.*collapse"):
+            dynamic_panel(df, **CITIES, **every, allow_many=allow_many)
+    for nothing in (GmmSpec((20, 20)), GmmSpec(equations="level")):
+        with pytest.raises(RankError, match=r"0 instruments for 1 coefficient\. Remedy: add lags"):
+            dynamic_panel(df, **CITIES, gmm={"y": nothing}, system=False, time_effects=False)
+
+
+def test_a_high_p_value_of_hansen_is_noted_only_where_instruments_are_many():
+    """Under a correct specification one p-value in ten lies above .9."""
+    seeds = np.random.default_rng(21).spawn(40)
+    results = [dynamic_panel(simulated(rng, 120, 6), **CITIES, time_effects=False) for rng in seeds]
+    assert any(result.hansen.p_value > 0.9 for result in results)
+    assert all(result.notes == () for result in results)
+
+
+def test_one_name_may_stand_without_a_list():
+    df = simulated(1, cities=50).rename(columns={"x": "ln_x"})
+    one = dynamic_panel(df, **CITIES, regressors="ln_x", iv="ln_x")
+    pd.testing.assert_frame_equal(
+        one.to_frame(), dynamic_panel(df, **CITIES, regressors=["ln_x"], iv=["ln_x"]).to_frame()
+    )
+    assert one.options["regressors"] == one.options["iv"] == ("ln_x",)
+
+
+AS_LABELS = {
+    "integers": (lambda year: year, "2012"),
+    "text": (lambda year: year.astype(str), "2012"),
+    "categories": (lambda year: year.astype("category"), "2012"),
+    "text that sorts otherwise": (lambda year: (year - 2005).astype(str), "7"),
+    "periods": (lambda year: pd.PeriodIndex(year.astype(str), freq="Y"), "2012"),
+    "quarters": (lambda year: pd.PeriodIndex(year.astype(str) + "Q4", freq="Q"), "2012Q4"),
+    "first days": (lambda year: pd.to_datetime(year.astype(str)), "2012-01"),
+    "last days": (lambda year: pd.to_datetime(year.astype(str) + "-02") + pd.offsets.MonthEnd(0), "2012-02"),
+    "dates": (lambda year: pd.to_datetime(year.astype(str) + "-12-31").dt.date, "2012-12"),
+}
+
+
+@pytest.mark.parametrize("kind", AS_LABELS)
+def test_a_year_that_no_unit_has_is_a_gap_whatever_the_type_of_the_years(kind):
+    labels, shown = AS_LABELS[kind]
+    df = simulated(1, cities=50)
+    typed = df.assign(year=labels(df["year"]))
+    values = dynamic_panel(df, **CITIES).to_frame().drop(columns="term")
+    pd.testing.assert_frame_equal(dynamic_panel(typed, **CITIES).to_frame().drop(columns="term"), values)
+    holed, plain = typed[df["year"] != 2012], df[df["year"] != 2012]
+    with pytest.raises(UnbalancedPanelError, match=rf"50 rows: 0 {shown}; 1 {shown};"):
+        dynamic_panel(holed, **CITIES)
+    values = dynamic_panel(plain, **CITIES, gaps="allow").to_frame().drop(columns="term")
+    allowed = dynamic_panel(holed, **CITIES, gaps="allow").to_frame().drop(columns="term")
+    pd.testing.assert_frame_equal(allowed, values)
+
+
+def test_dates_on_no_common_day_count_in_order():
+    df = simulated(1, cities=50)
+    days = pd.to_datetime(df["year"].astype(str)) + pd.to_timedelta(7 * (df["year"] - 2008), unit="D")
+    values = dynamic_panel(df, **CITIES).to_frame().drop(columns="term")
+    pd.testing.assert_frame_equal(dynamic_panel(df.assign(year=days), **CITIES).to_frame().drop(columns="term"), values)
+
+
+@pytest.mark.parametrize("absent", [[2012], [2010, 2013, 2016]])
+def test_orthogonal_deviations_bridge_gaps_with_an_effect_of_each_period(absent):
+    """All periods that have level rows but the first; rows next to each other are not needed."""
+    df = simulated(1, cities=80)
+    df = df[~df["year"].isin(absent)]
+    here = set(df["year"])
+    years = [year for year in sorted(here) if year - 1 in here][1:]
+    options = {**CITIES, "system": False, "transform": "fod", "gaps": "allow"}
+    result = dynamic_panel(df, **options)
+    assert list(result.estimate.index) == ["L1.y", *(f"year={year}" for year in years)]
+    by_hand = df.assign(**{f"d{year}": df["year"] == year for year in years})
+    names = [f"d{year}" for year in years]
+    hand = dynamic_panel(by_hand, **options, time_effects=False, regressors=names, iv=names)
+    np.testing.assert_allclose(result.estimate, hand.estimate, rtol=1e-9)
+    assert np.isnan(result.ar1.statistic) == (len(absent) == 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import linalg, special
+from scipy.sparse import csgraph
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from regiometrics.errors import DomainError, GroupSizeError, RankError, UnbalancedPanelError, require_choice
@@ -28,7 +29,7 @@ Gaps = Literal["raise", "allow"]
 BLAS = ThreadpoolController()  # the matrices are small: several threads take many times as long as one
 COLLINEAR = 1e-11  # share of a column's squares that must survive the columns before it
 MANY = 0.5  # instruments per unit beyond which a note warns
-TOO_GOOD = 0.9  # Hansen p-value beyond which a note warns
+TOO_GOOD = 0.9  # Hansen p-value beyond which a note warns where instruments are many
 CONSTANT = "constant"
 LAGGED = re.compile(r"L(\d+)\.(.+)")
 
@@ -180,9 +181,9 @@ def dynamic_panel(
     time: str,
     outcome: str,
     lags: int = 1,
-    regressors: Sequence[str] = (),
+    regressors: str | Sequence[str] = (),
     gmm: Mapping[str, GmmSpec] = MappingProxyType({}),
-    iv: Sequence[str] = (),
+    iv: str | Sequence[str] = (),
     system: bool = True,
     steps: Literal[1, 2] = 2,
     transform: Transform = "fd",
@@ -200,17 +201,19 @@ def dynamic_panel(
     df : DataFrame
         Long table, one row per (unit, time). Units may begin and end when they like.
     unit, time : str
-        Key columns; numeric periods must be equally spaced.
+        Key columns. Periods must be equally spaced where they can be counted: numbers, numbers as text, ``Period``, and
+        dates of one day of the month or of ends of months. Other labels count in their order, so that a period which
+        no unit has is no gap.
     outcome : str
         Left-hand side.
     lags : int
         Number of its lags on the right-hand side, ``L1.<outcome>`` and on.
-    regressors : sequence of str
+    regressors : str or sequence of str
         Further columns of the right-hand side. Here and in ``gmm`` and ``iv`` a name such as ``L2.k`` means the second
         lag of column ``k`` within the unit, unless the table has a column of that name.
     gmm : mapping of str to GmmSpec
         Variables whose lags are instruments. Empty: the outcome, with ``GmmSpec()``.
-    iv : sequence of str
+    iv : str or sequence of str
         Strictly exogenous variables, each one column of instruments: transformed in the transformed equation and in
         levels in the level equation. A regressor is its own instrument only if it is named here.
     system : bool
@@ -253,7 +256,8 @@ def dynamic_panel(
     UnbalancedPanelError
         Gaps, or periods that are not equally spaced.
     RankError
-        Coefficients without instruments, collinear regressors, or more instruments than units.
+        Coefficients without instruments, collinear regressors, regressors constant within units in difference GMM, or
+        more instruments than units or rows.
 
     Notes
     -----
@@ -275,6 +279,7 @@ def dynamic_panel(
     (['L1.h', 'constant'], 5, 420)
     """
     _require_options(steps, transform, time_effects, gaps, system, lags)
+    regressors, iv = ([names] if isinstance(names, str) else names for names in (regressors, iv))
     instruments = dict(gmm) or {outcome: GmmSpec()}
     asked = [outcome, *regressors, *iv, *instruments]
     columns = {name: _column(df, name) for name in asked}
@@ -284,12 +289,15 @@ def dynamic_panel(
     numbers = {column: table[column].to_numpy(dtype=float) for column in used}
     value = {name: panel.spread(numbers[column], lag) for name, (column, lag) in columns.items()}
     levels = _Levels.of(panel, value, outcome=outcome, lags=lags, regressors=regressors, iv=iv)
-    levels = levels.with_effects(panel, time, bool(time_effects), constant=system)
-    _require_length(levels, lags)
+    levels = levels.with_effects(panel, time, bool(time_effects), constant=system, transform=transform)
+    _require_length(levels, lags, transform)
     with BLAS.limit(limits=1):
         stacked = _Stacked.of(levels, value, instruments, system=system, transform=transform, effects=time_effects)
+        _require_variation(stacked)
+        _require_instruments(stacked)
         stacked, weight, notes = _independent(stacked)
-        _require_count(stacked, allow_many)
+        _require_instruments(stacked)
+        _require_units(stacked, allow_many)
         first = _Fit.of(stacked.products, weight, stacked.terms)
         spread = first.moments.T @ first.moments
         weight, rank = _inverse(spread)
@@ -427,22 +435,43 @@ class _Panel:
 
 
 def _period_positions(times: pd.Series, name: str) -> tuple[npt.NDArray[np.intp], list[object]]:
-    """Positions of the rows among equally spaced periods, and the periods; those that are no numbers just in order."""
+    """Positions of the rows among equally spaced periods, and the periods; those that cannot be counted in order."""
     at, seen = pd.factorize(times, sort=True)
-    if not pd.api.types.is_numeric_dtype(times) or len(seen) < 2:
+    counted = _period_numbers(pd.Index(list(seen)))
+    if counted is None or len(seen) < 2:
         return at, list(seen)
-    values = np.asarray(seen, dtype=float)
-    step = np.diff(values).min()
-    place = (values - values[0]) / step
-    whole = np.rint(place).astype(np.intp)
-    if np.abs(place - whole).max() > 1e-6:
+    numbers, label = counted
+    step = np.diff(np.sort(numbers)).min()
+    place = (numbers - numbers.min()) / (step or np.nan)
+    whole = np.rint(np.nan_to_num(place)).astype(np.intp)
+    if not np.abs(place - whole).max() <= 1e-6:
         raise UnbalancedPanelError(
             "periods are not equally spaced", column=name, remedy="number the periods 1, 2, 3, ... in a column"
         )
-    periods: list[object] = [values[0] + step * t for t in range(whole[-1] + 1)]
-    for at_seen, label in zip(whole, seen, strict=True):
-        periods[at_seen] = label
+    periods = [label(numbers.min() + step * t) for t in range(whole.max() + 1)]
+    for at_seen, period in zip(whole, seen, strict=True):
+        periods[at_seen] = period
     return whole[at], periods
+
+
+def _period_numbers(periods: pd.Index) -> tuple[Floats, Callable[[float], object]] | None:
+    """Distances of periods from some origin, and the period at a distance; None where they cannot be told."""
+    if pd.api.types.infer_dtype(periods) == "date":
+        periods = pd.DatetimeIndex(periods)
+    if isinstance(periods, pd.DatetimeIndex):
+        months = periods.tz_localize(None).to_period("M")
+        if not months.is_unique or (len(set(periods.day)) > 1 and not periods.is_month_end.all()):
+            return None
+        periods = months
+    if isinstance(periods, pd.PeriodIndex):
+        freq = periods.freqstr
+        return periods.asi8.astype(np.float64), lambda number: pd.Period(ordinal=round(number), freq=freq)
+    if not (pd.api.types.is_numeric_dtype(periods) or pd.api.types.infer_dtype(periods) == "string"):
+        return None
+    numbers = np.asarray(pd.to_numeric(periods.to_numpy(), errors="coerce"), dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        return None
+    return numbers, lambda number: int(number) if float(number).is_integer() else float(number)
 
 
 def _lagged(grid: Floats, lag: int) -> Floats:
@@ -498,16 +527,25 @@ class _Levels:
             terms=tuple(right),
         )
 
-    def with_effects(self, panel: _Panel, time: str, effects: bool, *, constant: bool) -> _Levels:
-        """With dummies of the periods but the first, and the constant; without it, of periods with differences."""
-        there = self.mask[:, 1:] if constant else self.mask[:, 1:] & self.mask[:, :-1]
-        seen = np.flatnonzero(there.any(axis=0)) + 1 if effects else np.empty(0, dtype=np.intp)
+    def with_effects(self, panel: _Panel, time: str, effects: bool, *, constant: bool, transform: Transform) -> _Levels:
+        """With dummies of the periods but the first, and the constant; without it, but the first of linked periods."""
+        seen = np.flatnonzero(self.mask.any(axis=0))[1:] if constant else self._linked(transform)
+        seen = seen if effects else seen[:0]
         dummies = np.zeros((*self.mask.shape, len(seen)))
         dummies[:, seen, np.arange(len(seen))] = self.mask[:, seen]
         ones = self.mask[:, :, None].astype(float)[:, :, : int(constant)]
         names = [f"{time}={panel.periods[self.first + t]}" for t in seen] + [CONSTANT] * constant
         columns = np.concatenate([self.columns[..., :-1], dummies, ones, self.columns[..., -1:]], axis=2)
         return _Levels(self.first, self.mask, columns, self.iv, (*self.terms, *names), len(seen))
+
+    def _linked(self, transform: Transform) -> npt.NDArray[np.intp]:
+        """Periods that transformed rows link to an earlier one: the neighbour, or any other of the unit."""
+        there = self.mask.astype(float)
+        links = there.T @ there
+        if transform == "fd":
+            links = np.triu(np.tril(links, 1), -1)
+        _, group = csgraph.connected_components(links, directed=False)
+        return np.setdiff1d(np.arange(len(links)), np.unique(group, return_index=True)[1])
 
     def pooled(self) -> tuple[Floats, Floats]:
         """Pooled least squares of the terms but the constant, and errors clustered by unit."""
@@ -555,6 +593,13 @@ def _differences(grid: Floats, mask: Mask) -> Floats:
     return result
 
 
+def _beyond_rounding(change: Floats, grid: Floats) -> Floats:
+    """Changes of columns, units x periods x columns, zero in columns whose changes are rounding beside their levels."""
+    size, level = (np.sqrt((array**2).sum(axis=(0, 1))) for array in (change, grid))
+    result: Floats = np.where(size > np.sqrt(COLLINEAR) * level, change, 0.0)
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class _Deviations:
     """The transformation of level rows and its transpose; row t of the result belongs to period t + 1."""
@@ -582,12 +627,11 @@ class _Deviations:
         return scale
 
     def forward(self, grid: Floats) -> Floats:
-        """Transformed columns, shape (units, periods - 1, columns)."""
+        """Transformed columns, shape (units, periods - 1, columns); zero where only rounding varies within units."""
         if self.transform == "fd":
-            return _differences(grid, self.mask)
+            return _beyond_rounding(_differences(grid, self.mask), grid)
         after = grid[:, ::-1].cumsum(axis=1)[:, -2::-1] / np.maximum(self._later, 1)[:, :, None]
-        result: Floats = self._scale[:, :, None] * (grid[:, :-1] - after)
-        return result
+        return _beyond_rounding(self._scale[:, :, None] * (grid[:, :-1] - after), grid)
 
     def transpose(self, rows: Floats) -> Floats:
         """What transformed rows weigh on the level rows, shape (units, periods, columns)."""
@@ -665,6 +709,11 @@ class _Stacked:
         return int(self.z.shape[2])
 
     @property
+    def n_rows(self) -> int:
+        """Rows of both equations that exist."""
+        return int(self.deviations.valid.sum()) + int(self.system) * int(self.deviations.mask.sum())
+
+    @property
     def system(self) -> bool:
         return bool(self.z.shape[1] > self.deviations.mask.shape[1])
 
@@ -708,15 +757,16 @@ class _Instruments:
     def add(self, grid: Floats, spec: GmmSpec, *, system: bool) -> None:
         """Add a variable: units x all periods, NaN where it is missing."""
         start, n_periods = self._first + 1, grid.shape[1]
+        known = np.nan_to_num(grid)
         nearest, last = spec.lags
         furthest = n_periods - 1 if last is None else min(last, n_periods - 1)
         if spec.equations != "level":
-            known = np.nan_to_num(grid)
             for lag in range(nearest, furthest + 1):
                 self._fill(_window(known, start - lag, self._n_rows), 0, spec.collapse)
         if system and spec.equations != "difference":
             change = np.zeros_like(grid)
             change[:, 1:] = np.nan_to_num(grid[:, 1:] - grid[:, :-1])
+            change = _beyond_rounding(change[:, :, None], known[:, :, None])[:, :, 0]
             window = _window(change, self._first - max(nearest - 1, 0), self._n_rows + 1)
             self._fill(window, self._n_rows, spec.collapse)
 
@@ -838,33 +888,58 @@ def _independent(stacked: _Stacked) -> tuple[_Stacked, Floats, tuple[str, ...]]:
     if needed.all():
         return stacked, weight, ("the one-step weights are singular: a pseudo-inverse is used",)
     dropped = int((~needed).sum())
-    columns = "1 collinear instrument" if dropped == 1 else f"{dropped} collinear instruments"
     stacked = stacked.keep(needed)
-    note = f"{columns} left out: {needed.sum()} of {len(needed)} are independent"
+    note = f"{_counted(dropped, 'collinear instrument')} left out: {needed.sum()} of {len(needed)} are independent"
     return stacked, _inverse(stacked.gram())[0], (note,)
 
 
-def _require_length(levels: _Levels, lags: int) -> None:
-    if not (levels.mask[:, 1:] & levels.mask[:, :-1]).any():
+def _require_length(levels: _Levels, lags: int, transform: Transform) -> None:
+    if not _Deviations(levels.mask, transform).valid.any():
         raise GroupSizeError(
             f"no unit has the {lags + 2} consecutive periods that a differenced row with its lags takes",
             remedy="add periods, or take fewer lags",
         )
 
 
-def _require_count(stacked: _Stacked, allow_many: bool) -> None:
-    """Raise `RankError` for fewer instruments than coefficients, or more than units."""
-    if stacked.n_instruments < len(stacked.terms):
+def _require_variation(stacked: _Stacked) -> None:
+    """Raise `RankError` for a term without a value in any row."""
+    empty = ~stacked.columns[..., :-1].any(axis=(0, 1))
+    if empty.any():
         raise RankError(
-            f"{stacked.n_instruments} instruments for {len(stacked.terms)} coefficients",
+            "constant within units (time-invariant), so that it is zero in all rows",
+            column=stacked.terms[int(empty.argmax())],
+            remedy="leave the term out" + ("" if stacked.system else "; only the level equation of system GMM has it"),
+        )
+
+
+def _require_instruments(stacked: _Stacked) -> None:
+    """Raise `RankError` for fewer instruments than coefficients, or more than rows."""
+    count, n_terms, n_rows = stacked.n_instruments, len(stacked.terms), stacked.n_rows
+    if count < n_terms:
+        raise RankError(
+            f"{_counted(count, 'instrument')} for {_counted(n_terms, 'coefficient')}",
             remedy="add lags in gmm, or name exogenous regressors in iv",
         )
+    if count > n_rows:
+        raise RankError(
+            f"{_counted(count, 'instrument')} for {_counted(n_rows, 'stacked row')}",
+            remedy="collapse them or take fewer lags",
+        )
+
+
+def _require_units(stacked: _Stacked, allow_many: bool) -> None:
+    """Raise `RankError` for more instruments than units."""
     n_groups = int(stacked.used.sum())
     if stacked.n_instruments > n_groups and not allow_many:
         raise RankError(
-            f"{stacked.n_instruments} instruments for {n_groups} units: the two-step weights are singular",
+            f"{_counted(stacked.n_instruments, 'instrument')} for {_counted(n_groups, 'unit')}: "
+            "the two-step weights are singular",
             remedy="collapse them or take fewer lags; allow_many=True computes with a pseudo-inverse",
         )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _about(stacked: _Stacked, hansen: OveridentificationTest, rank: int, without: Sequence[str]) -> tuple[str, ...]:
@@ -873,7 +948,7 @@ def _about(stacked: _Stacked, hansen: OveridentificationTest, rank: int, without
     notes = []
     if count > MANY * n_groups:
         notes.append(f"{count} instruments for {n_groups} units are many: estimates lean towards least squares")
-    if hansen.p_value > TOO_GOOD:
+    if count > MANY * n_groups and hansen.p_value > TOO_GOOD:
         notes.append(f"Hansen's p-value of {hansen.p_value:.3f} shows too many instruments rather than good ones")
     if rank < count:
         notes.append(f"the two-step weights have rank {rank} of {count}: a pseudo-inverse is used")
