@@ -53,7 +53,7 @@ def test_the_chapter_names_its_tables_and_sources():
     chapter = CHAPTERS["p2"]
     assert chapter.sources == ("shipped", "simulated", "folder")
     assert chapter.tables == ("panel", *SHIPPED_P2)
-    assert chapter.status == "to come"
+    assert chapter.status == "written"
 
 
 def test_shipped_are_the_files_of_the_real_panel(shipped):
@@ -284,3 +284,15 @@ def test_the_tables_that_go_in_are_not_changed(few):
     growth_panel(few)
     for name, table in few.items():
         pd.testing.assert_frame_equal(table, before[name])
+
+
+def test_a_city_without_every_year_of_inputs_is_left_out_whole_where_that_is_asked_for(folder, few):
+    levels = few["city_year"]
+    gap = (levels["city"] == "610300") & (levels["year"] == 2012)
+    place = folder(city_year=levels[~gap])
+    with pytest.raises(UnbalancedPanelError, match="610300 2012"):
+        load("p2", place)
+    bundle = load("p2", place, missing="drop")
+    assert "610300" not in set(bundle.tables["panel"]["city"])
+    assert len(bundle.tables["panel"]) == 10 * (few["cities"]["city"].nunique() - 1)
+    assert any("left out for want of a year in 'city_year'" in note and "610300" in note for note in bundle.notes)

@@ -147,6 +147,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("宋德勇", "李东方"),
                 tables=("panel", *SHIPPED_P2),
                 sources=("shipped", "simulated", "folder"),
+                status="written",
             ),
             Chapter(
                 "p3",
@@ -348,7 +349,20 @@ def _load_p2(source: str | Path, *, seed: int, efficiency: str, division: str, m
             remedy="call `growth_panel` on the tables with the frontier and the returns that are wanted",
         )
     bundle = p2.panel(seed) if source == "simulated" else _own_tables("p2", source, missing)
+    if missing == "drop":
+        bundle = _cities_of_every_year(bundle)
     return _with_table(bundle, panel=growth_panel(bundle.tables))
+
+
+def _cities_of_every_year(bundle: Bundle) -> Bundle:
+    """The tables without the cities that lack a year of inputs, since capital is added up from the first."""
+    counts = bundle.tables["city_year"].groupby("city")["year"].nunique()
+    short = counts.index[counts < counts.max()]
+    if not len(short):
+        return bundle
+    tables = {name: table[~table["city"].isin(short)].reset_index(drop=True) for name, table in bundle.tables.items()}
+    note = f"left out for want of a year in 'city_year', which capital needs: {', '.join(short)}"
+    return replace(bundle, tables=tables, notes=(*bundle.notes, note))
 
 
 def _shipped_p2(efficiency: str, division: str) -> Bundle:
@@ -536,8 +550,8 @@ def growth_panel(
         frontier=frontier,
     ).to_frame()
     sectors = jobs[["city", "year"]].assign(
-        services=jobs[list(producer_services("p2"))].sum(axis=1),
-        manufacturing=jobs[list(secondary_sector())].sum(axis=1),
+        services=jobs[list(producer_services("p2"))].sum(axis=1, skipna=False),
+        manufacturing=jobs[list(secondary_sector())].sum(axis=1, skipna=False),
     )
     rows = levels.assign(hgdp=green["efficiency"].to_numpy())
     rows = rows.merge(cities.astype({"central": bool, "north": bool}), on="city").merge(sectors, on=["city", "year"])
