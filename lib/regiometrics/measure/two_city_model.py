@@ -359,7 +359,7 @@ def _threshold_table() -> tuple[tuple[str, str, str, str, float, str], ...]:
         ("conclusion_b", ALPHA, _gain("B", "printed"), "u2 > u1 at clearing prices"),
         ("both_gain_at_some_price", ALPHA, most - least, "at phi = 1 some price, not clearing, lets both gain"),
     ]
-    rows = []
+    rows: list[tuple[str, str, str, str, float, str]] = []
     for name, symbol, gain, statement in table:
         value, holds = _crossing(gain, symbol)
         if symbol is PHI and name != "interior" and value > rows[0][4]:  # A's plan on its own is another there

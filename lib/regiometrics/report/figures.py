@@ -1780,7 +1780,7 @@ def rank_size_methods(
         ax = plt.subplots(figsize=(WIDTH, 0.9 + 0.3 * len(clusters)))[1]
     words, keys = _words(labels), []
     for i, (method, own) in enumerate(frame.groupby("method", sort=False)):
-        colour, marker = _look(i)
+        colour, marker = _look(i + (i > 0))  # the second colour is that of print
         places = [clusters.index(name) for name in own["cluster"]]
         name = words.get(str(method), str(method))
         keys += ax.plot(own["q"], places, marker, color=colour, ms=5.5, mec="white", mew=0.6, zorder=3, label=name)
