@@ -48,7 +48,7 @@ test: lint book ## Style, types, the book, tests with doctests, and each noteboo
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --doctest-modules \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 600 lib tests notebooks
 
-slow: $(STAMP) ## The Monte Carlo checks that take minutes
+slow: $(STAMP) ## The Monte Carlo checks and rebuilds that take minutes
 	$(BIN)/python -m pytest -q -n 2 -m slow tests
 
 bench: $(STAMP) ## Time the estimators against their peers, and keep the ratios for the book
