@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from regiometrics.panel import Sample
-from regiometrics.result import EffectResult, Estimate, frozen_options, readonly, t_inference
+from regiometrics.result import EffectResult, Estimate, coefficient_frame, frozen_options, readonly, t_inference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +57,14 @@ def test_intervals_of_student_are_wider_than_those_of_the_normal_and_no_error_gi
     assert high[0] - low[0] == pytest.approx(2 * 1.959963985 * 0.5)
     assert wide_p[0] > p[0] and wide_low[0] < low[0] and wide_high[0] > high[0]
     assert np.isnan([p[1], low[1], high[1]]).all()
+
+
+def test_each_coefficient_has_a_row_with_its_t_statistic_and_limits():
+    terms = pd.Index(["policy", "fixed"], name="term")
+    frame = coefficient_frame(pd.Series([1.5, 2.0], terms), pd.Series([0.5, 0.0], terms), df=10, level=0.9)
+    assert frame.columns.tolist() == ["term", "estimate", "std_error", "statistic", "p_value", "low", "high"]
+    assert frame["term"].tolist() == ["policy", "fixed"] and frame["std_error"].tolist() == [0.5, 0.0]
+    assert frame.loc[0, "statistic"] == 3.0
+    p, low, high = t_inference(np.array([1.5]), np.array([0.5]), df=10, level=0.9)
+    assert frame.loc[0, ["p_value", "low", "high"]].tolist() == [p[0], low[0], high[0]]
+    assert frame.loc[1, ["statistic", "p_value", "low", "high"]].isna().all()

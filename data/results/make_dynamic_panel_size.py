@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from blocks import together
 from scipy.stats import norm
 
 from regiometrics.estimate.dynamic_panel import DynamicPanelResult, GmmSpec, dynamic_panel
@@ -110,9 +110,7 @@ def block(rho: float, number: int, names: Sequence[str] | None = None) -> pd.Dat
 
 def main() -> int:
     """Rebuild the file."""
-    with ProcessPoolExecutor(2) as pool:
-        found = [pool.submit(block, rho, number) for rho in DESIGNS for number in range(BLOCKS)]
-        table = pd.concat([future.result() for future in found], ignore_index=True)
+    table = together(block, [(rho, number) for rho in DESIGNS for number in range(BLOCKS)])
     table.to_csv(FOLDER / "dynamic_panel_size.csv", index=False, lineterminator="\n", float_format="%.6g")
     return 0
 

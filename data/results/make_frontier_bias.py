@@ -9,11 +9,11 @@ Points all over its surface stand for it, so that the true score is the measure 
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from blocks import together
 
 from regiometrics.measure.efficiency import sbm
 
@@ -75,9 +75,7 @@ def block(n: int, number: int) -> pd.DataFrame:
 
 def main() -> int:
     """Rebuild the file."""
-    with ProcessPoolExecutor(2) as pool:
-        found = [pool.submit(block, n, number) for n in SIZES for number in range(BLOCKS)]
-        table = pd.concat([future.result() for future in found], ignore_index=True)
+    table = together(block, [(n, number) for n in SIZES for number in range(BLOCKS)])
     table.to_csv(FOLDER / "frontier_bias.csv", index=False, lineterminator="\n", float_format="%.6g")
     return 0
 

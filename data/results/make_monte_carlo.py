@@ -8,13 +8,12 @@ Every block of replications has a seed of its own, so that a test can recompute 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from blocks import together
 
 from regiometrics.data.files import data_file
 from regiometrics.estimate.staggered import StaggeredDesign
@@ -119,13 +118,6 @@ def designs() -> list[tuple[int, float, float]]:
     """Treated cities, ratio of standard deviations, and effect: sizes, then power with 28 treated."""
     sizes = [(n, ratio, 0.0) for n in (28, 6) for ratio in (1.0, 2.0)]
     return sizes + [(28, 1.0, -effect) for effect in EFFECTS[1:]]
-
-
-def together(work: Callable[..., pd.DataFrame], jobs: Iterable[Sequence[object]]) -> pd.DataFrame:
-    """All blocks, two at a time."""
-    with ProcessPoolExecutor(2) as pool:
-        found = [pool.submit(work, *job) for job in jobs]
-        return pd.concat([future.result() for future in found], ignore_index=True)
 
 
 def main() -> int:

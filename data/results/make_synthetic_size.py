@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from blocks import together
 
 from regiometrics.errors import ConvergenceError
 from regiometrics.estimate.simplex import donor_weights, penalised, simplex_least_squares
@@ -160,9 +160,8 @@ def counts(p: pd.DataFrame, fit: str, block: int) -> pd.DataFrame:
 
 def main() -> int:
     """Rebuild the file."""
-    with ProcessPoolExecutor(2) as pool:
-        parts = [*pool.map(outcome_fits, range(BLOCKS)), *pool.map(nested_fits, range(BLOCKS))]
-    found = pd.concat(parts, ignore_index=True)
+    blocks = [(block,) for block in range(BLOCKS)]
+    found = pd.concat([together(fits, blocks) for fits in (outcome_fits, nested_fits)], ignore_index=True)
     found.to_csv(FOLDER / "synthetic_size.csv", index=False, lineterminator="\n")
     return 0
 

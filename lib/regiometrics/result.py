@@ -120,6 +120,41 @@ class EffectResult(Estimate):
         return pd.DataFrame([row])
 
 
+def coefficient_frame(
+    estimate: pd.Series, std_error: pd.Series, *, df: float = np.inf, level: float = 0.95
+) -> pd.DataFrame:
+    """One row per term of a regression: ``term, estimate, std_error, statistic, p_value, low, high``.
+
+    Parameters
+    ----------
+    estimate, std_error : Series, by term
+        Coefficients and their standard errors; without a positive error what rests on it is NaN.
+    df : float
+        Degrees of freedom of the t statistics; normal where infinite.
+    level : float
+        Confidence level of ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> terms = pd.Index(["policy"], name="term")
+    >>> frame = coefficient_frame(pd.Series([1.96], terms), pd.Series([1.0], terms))
+    >>> frame.columns.tolist(), round(float(frame.loc[0, "p_value"]), 3)
+    (['term', 'estimate', 'std_error', 'statistic', 'p_value', 'low', 'high'], 0.05)
+    """
+    values, errors = estimate.to_numpy(), std_error.to_numpy()
+    p_value, low, high = t_inference(values, errors, df=df, level=level)
+    columns = {
+        "term": estimate.index,
+        "estimate": values,
+        "std_error": errors,
+        "statistic": values / np.where(errors > 0, errors, np.nan),
+        "p_value": p_value,
+        "low": low,
+        "high": high,
+    }
+    return pd.DataFrame(columns)
+
+
 def t_inference(
     estimate: np.ndarray, std_error: np.ndarray, *, df: float = np.inf, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,12 +19,12 @@ MAKE = "run `make notebooks`"
 LINES_OF_A_CELL = 12
 
 
-@pytest.fixture(params=SOURCES, ids=lambda source: source.stem)
+@pytest.fixture(scope="module", params=SOURCES, ids=lambda source: source.stem)
 def source(request) -> Path:
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def notebook(source: Path) -> NotebookNode:
     path = source.with_suffix(".ipynb")
     assert path.is_file(), f"{path.name} is not made: {MAKE}"

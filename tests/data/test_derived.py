@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,12 +19,42 @@ def series(name: str) -> pd.DataFrame:
 
 
 @pytest.mark.sources
-@pytest.mark.parametrize("name", ["city_light_gini", "city_coagglomeration", "zone_estimates", "delta_estimates"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("city_light_gini", "city_coagglomeration", "zone_estimates"),
+        pytest.param("delta_estimates", marks=pytest.mark.slow),  # two minutes; the next test makes a part
+    ],
+)
 def test_the_script_makes_the_same_bytes(name, root, sources):
     script = root / "data" / "derived" / f"make_{name}.py"
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "the same bytes" in run.stdout
+
+
+@pytest.mark.sources
+@pytest.mark.parametrize(("outcome", "group"), [("coagglomeration", "new")])
+def test_paths_and_cities_of_the_delta_and_the_estimates_of_one_aggregate_come_out_the_same(
+    root, sources, outcome, group
+):
+    script = SimpleNamespace(**runpy.run_path(str(root / "data" / "derived" / "make_delta_estimates.py")))
+    panel = script.panel(sources)
+    members = script.treated(panel)
+    pairs = [(name, of, members[of]) for name in script.OUTCOMES for of in members]
+    estimates = [*script.main_estimates(panel, outcome, group, members[group])]
+    estimates += script.variations(panel, outcome, group, members[group])
+    made = {
+        "paths.csv": pd.concat([script.path(panel, *pair) for pair in pairs]),
+        "cities.csv": pd.concat([script.by_city(panel, name) for name in script.OUTCOMES]),
+        "estimates.csv": pd.DataFrame(estimates),
+    }
+    for name, table in made.items():
+        header, *rows = data_file("derived", "delta", name).read_text("utf-8").splitlines()
+        if name == "estimates.csv":
+            rows = [row for row in rows if row.startswith(f"{outcome},{group},")]
+        text = table.to_csv(index=False, lineterminator="\n", float_format="%.8g")
+        assert text.splitlines() == [header, *rows] and len(rows) > 10, name
 
 
 def test_each_city_has_a_gini_of_its_counties_in_all_eight_years():

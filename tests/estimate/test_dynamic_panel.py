@@ -687,15 +687,51 @@ def test_bad_input():
         dynamic_panel(pd.concat([df, df.iloc[:1]]), **CITIES)
     with pytest.raises(MissingValueError):
         dynamic_panel(df.assign(y=df["y"].where(df.index != 3)), **CITIES)
-    with pytest.raises(DomainError, match="no range"):
-        GmmSpec(lags=(3, 2))
     with pytest.raises(DomainError, match="equations"):
         GmmSpec(equations="levels")
-    for wrong in ({"lags": 0}, {"steps": 3}, {"transform": "within"}, {"gaps": "fill"}, {"time_effects": "year"}):
+    for wrong in ({"steps": 3}, {"transform": "within"}, {"gaps": "fill"}, {"time_effects": "year"}):
         with pytest.raises(DomainError):
             dynamic_panel(df, **CITIES, **wrong)
     with pytest.raises(DomainError, match="level equation"):
         dynamic_panel(df, **CITIES, system=False, time_effects="level")
+
+
+@pytest.mark.parametrize("lags", [0, -1, 2.0, 1.5, "2", None, (1, 2)])
+def test_a_number_of_lags_is_whole_and_positive(lags):
+    with pytest.raises(DomainError, match=r"no number of lags\. Remedy: give a whole number, 1 or more") as caught:
+        dynamic_panel(simulated(1, cities=40, years=6), **CITIES, lags=lags)
+    assert f"lags={lags!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("lags", [(3, 2), (-1, 2), (2.0, 4), (2, 4.0), (None, 4), (2,), (2, 3, 4), 2, None, "24"])
+def test_lags_of_instruments_are_a_range_of_whole_numbers(lags):
+    with pytest.raises(DomainError, match=r"no range\. Remedy: write \(first, last\), whole numbers") as caught:
+        GmmSpec(lags=lags)
+    assert f"lags={lags!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("gmm", "shown"),
+    [
+        ({"y": (2, 4)}, "gmm['y']=(2, 4) is no GmmSpec"),
+        ({"y": GmmSpec(), "x": 2}, "gmm['x']=2 is no GmmSpec"),
+        ((2, 4), "gmm=(2, 4) is no mapping"),
+        (GmmSpec(), "GmmSpec(lags=(2, 4), collapse=True, equations='both') is no mapping"),
+    ],
+)
+def test_instruments_are_given_as_specifications(gmm, shown):
+    with pytest.raises(DomainError, match="Remedy: map each variable to a GmmSpec") as caught:
+        dynamic_panel(simulated(1, cities=40, years=6), **CITIES, gmm=gmm)
+    assert shown in str(caught.value)
+
+
+def test_whole_numbers_of_numpy_are_lags():
+    df = simulated(1, cities=40, years=6)
+    first, last = np.int64(2), np.int32(3)
+    found = dynamic_panel(df, **CITIES, lags=np.int64(1), gmm={"y": GmmSpec(lags=(first, last))})
+    pd.testing.assert_frame_equal(
+        found.to_frame(), dynamic_panel(df, **CITIES, gmm={"y": GmmSpec(lags=(2, 3))}).to_frame()
+    )
 
 
 @pytest.mark.parametrize("transform", ["fd", "fod"])

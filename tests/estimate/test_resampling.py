@@ -116,20 +116,20 @@ def test_intervals_by_definition():
     y = np.random.default_rng(6).gamma(1, size=25)
     df = pd.DataFrame({"city": range(25), "y": y})
     results = {
-        kind: bootstrap(df, mean, unit="city", n_boot=999, interval=kind, level=0.9)
+        kind: bootstrap(df, mean, unit="city", n_boot=199, interval=kind, level=0.9)
         for kind in ("percentile", "basic", "bca")
     }
     frames = {kind: result.to_frame().iloc[0] for kind, result in results.items()}
     draws = np.sort(results["percentile"].draws[:, 0])
-    low, high = draws[49], draws[949]  # the 50th and 950th of 999
+    low, high = draws[9], draws[189]  # the 10th and 190th of 199
     assert frames["percentile"][["low", "high"]].tolist() == pytest.approx([low, high])
     assert frames["basic"][["low", "high"]].tolist() == pytest.approx([2 * y.mean() - high, 2 * y.mean() - low])
     z0 = stats.norm.ppf((draws < y.mean()).mean())
     influence = y - y.mean()
     a = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
     z = z0 + stats.norm.ppf([0.05, 0.95])
-    ranks = 1000 * stats.norm.cdf(z0 + z / (1 - a * z))
-    expected = np.interp(ranks, np.arange(1, 1000), draws)
+    ranks = 200 * stats.norm.cdf(z0 + z / (1 - a * z))
+    expected = np.interp(ranks, np.arange(1, 200), draws)
     assert frames["bca"][["low", "high"]].tolist() == pytest.approx(expected.tolist(), rel=1e-9)
     assert frames["bca"]["low"] > frames["percentile"]["low"]  # skewed to the right: moved upwards
 

@@ -364,6 +364,7 @@ TYPES = {
 }
 
 
+@settings(max_examples=20)
 @given(
     seed=seeds,
     starts=st.lists(st.sampled_from([2001, 2004, 2006, 2007, 2012, NEVER]), min_size=4, max_size=14),

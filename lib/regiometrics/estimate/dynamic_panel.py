@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from regiometrics.errors import DomainError, GroupSizeError, RankError, UnbalancedPanelError, require_choice
 from regiometrics.panel import Missing, Sample, complete, named, require_columns
-from regiometrics.result import Estimate, frozen_options, t_inference
+from regiometrics.result import Estimate, coefficient_frame, frozen_options
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -31,6 +31,7 @@ COLLINEAR = 1e-11  # share of a column's squares that must survive the columns b
 MANY = 0.5  # instruments per unit beyond which a note warns
 TOO_GOOD = 0.9  # Hansen p-value beyond which a note warns where instruments are many
 CONSTANT = "constant"
+WHOLE = (int, np.integer)
 LAGGED = re.compile(r"L(\d+)\.(.+)")
 
 
@@ -61,9 +62,11 @@ class GmmSpec:
 
     def __post_init__(self) -> None:
         require_choice("equations", self.equations, Equations)
-        first, last = self.lags
-        if first < 0 or (last is not None and last < first):
-            raise DomainError(f"lags={self.lags} are no range", remedy="write (first, last) with 0 <= first <= last")
+        if not _is_range(self.lags):
+            raise DomainError(
+                f"lags={self.lags!r} are no range",
+                remedy="write (first, last), whole numbers with 0 <= first <= last; None for last means all",
+            )
 
 
 class OveridentificationTest(NamedTuple):
@@ -135,18 +138,7 @@ class DynamicPanelResult(Estimate):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per term: ``term, estimate, std_error, statistic, p_value, low, high``; limits at 95 percent."""
-        estimate, error = self.estimate.to_numpy(), self.std_error.to_numpy()
-        p_value, low, high = t_inference(estimate, error, df=self.df_t)
-        columns = {
-            "term": self.estimate.index,
-            "estimate": estimate,
-            "std_error": error,
-            "statistic": estimate / np.where(error > 0, error, np.nan),
-            "p_value": p_value,
-            "low": low,
-            "high": high,
-        }
-        return pd.DataFrame(columns)
+        return coefficient_frame(self.estimate, self.std_error, df=self.df_t)
 
     def bounds(self) -> pd.DataFrame:
         """Within, GMM and pooled least-squares estimates of the same level equation, a row per term.
@@ -250,7 +242,8 @@ def dynamic_panel(
     MissingValueError
         NaN or infinity and ``missing="raise"``.
     DomainError
-        Text in a number column, a lag range or an option that does not exist or has no use.
+        Text in a number column, a number or range of lags that is none, a ``gmm`` without `GmmSpec`, or an option that
+        does not exist or has no use.
     GroupSizeError
         Fewer than three periods, or no unit long enough for a transformed row.
     UnbalancedPanelError
@@ -279,6 +272,7 @@ def dynamic_panel(
     (['L1.h', 'constant'], 5, 420)
     """
     _require_options(steps, transform, time_effects, gaps, system, lags)
+    _require_specs(gmm)
     regressors, iv = ([names] if isinstance(names, str) else names for names in (regressors, iv))
     instruments = dict(gmm) or {outcome: GmmSpec()}
     asked = [outcome, *regressors, *iv, *instruments]
@@ -356,18 +350,42 @@ def dynamic_panel(
     )
 
 
-def _require_options(steps: int, transform: str, time_effects: bool | str, gaps: str, system: bool, lags: int) -> None:
+def _require_options(
+    steps: int, transform: str, time_effects: bool | str, gaps: str, system: bool, lags: object
+) -> None:
     """Raise `DomainError` for options that do not exist or have no use."""
     require_choice("steps", steps, Literal[1, 2])
     require_choice("transform", transform, Transform)
     require_choice("time_effects", time_effects, TimeEffects)
     require_choice("gaps", gaps, Gaps)
-    if lags < 1:
-        raise DomainError(f"lags={lags}", remedy="a dynamic panel has one lag or more; use twfe without")
+    if not (isinstance(lags, WHOLE) and lags >= 1):
+        raise DomainError(
+            f"lags={lags!r} is no number of lags", remedy="give a whole number, 1 or more; without a lag use twfe"
+        )
     if time_effects == "level" and not system:
         raise DomainError(
             'time_effects="level" needs the level equation', remedy='pass system=True or time_effects="both"'
         )
+
+
+def _require_specs(gmm: object) -> None:
+    """Raise `DomainError` unless each variable is mapped to a `GmmSpec`."""
+    remedy = "map each variable to a GmmSpec, such as gmm={'y': GmmSpec(lags=(2, 4))}"
+    if not isinstance(gmm, Mapping):
+        raise DomainError(f"gmm={gmm!r} is no mapping", remedy=remedy)
+    for name, spec in gmm.items():
+        if not isinstance(spec, GmmSpec):
+            raise DomainError(f"gmm[{name!r}]={spec!r} is no GmmSpec", remedy=remedy)
+
+
+def _is_range(lags: object) -> bool:
+    """Whether these are a first and a last lag, whole numbers in order; None for the last means all."""
+    if not (isinstance(lags, Sequence) and len(lags) == 2):
+        return False
+    first, last = lags
+    if not isinstance(first, WHOLE) or first < 0:
+        return False
+    return last is None or (isinstance(last, WHOLE) and bool(last >= first))
 
 
 def _column(df: pd.DataFrame, name: str) -> tuple[str, int]:

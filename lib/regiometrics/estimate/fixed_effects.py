@@ -21,7 +21,7 @@ from regiometrics.panel import (
     refuse,
     require_keys,
 )
-from regiometrics.result import EffectResult, Estimate, frozen_options, readonly, t_inference
+from regiometrics.result import EffectResult, Estimate, coefficient_frame, frozen_options, readonly
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -90,18 +90,7 @@ class FixedEffectsResult(Estimate):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per regressor: ``term, estimate, std_error, statistic, p_value, low, high``."""
-        estimate, error = self.estimate.to_numpy(), self.std_error.to_numpy()
-        p_value, low, high = t_inference(estimate, error, df=self.df_t, level=self.level)
-        columns = {
-            "term": self.estimate.index,
-            "estimate": estimate,
-            "std_error": error,
-            "statistic": estimate / np.where(error > 0, error, np.nan),
-            "p_value": p_value,
-            "low": low,
-            "high": high,
-        }
-        return pd.DataFrame(columns)
+        return coefficient_frame(self.estimate, self.std_error, df=self.df_t, level=self.level)
 
     def effect(self, term: str) -> EffectResult:
         """One coefficient as the common result of effect estimators."""

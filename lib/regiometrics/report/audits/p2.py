@@ -16,13 +16,21 @@ from typing import NamedTuple
 import numpy as np
 
 from regiometrics.data.facts import cluster_names, eleven_clusters
-from regiometrics.data.published import in_text, table
-from regiometrics.report.audits.identities import contrast, counts, indirect, sobel, stars
+from regiometrics.data.published import table
+from regiometrics.report.audits.identities import contrast, counts, indirect, sobel
+from regiometrics.report.audits.printed import (
+    Place,
+    PrintedEstimates,
+    cells_of,
+    numbers_in_text,
+    plausible,
+    stars_of,
+    statement,
+)
 from regiometrics.report.audits.rounded import Check, Finding, Rounded, at_most, equal, within
 
-Place = tuple[int, int, str]  # table, column, term
-
 TABLES_OF_ESTIMATES = (1, 2, 4, 5)
+MEDIATION = 5
 DIV, TRANS = "ln_div", "ln_trans"
 CONTROLS = ("ln_fdi", "ln_gov", "ln_inv", "ln_edu")
 ALL, CENTRAL, OTHER, GAP = 1, 2, 3, 4  # columns of table 1
@@ -63,15 +71,6 @@ STATED_TWICE = {
 CONTROLS_IN_EQUATIONS = {1: True, 2: False, 3: True}  # (12) to (14), by column of table 5
 
 
-class Cell(NamedTuple):
-    """A cell of a table of estimates as printed: number, standard error or None, stars, and the row's label."""
-
-    value: Decimal
-    spread: Decimal | None
-    stars: str
-    label: str
-
-
 class Members(NamedTuple):
     """A cluster in the list of the project: cities, centres by the stated rule, cities north of Qinling and Huai."""
 
@@ -81,7 +80,7 @@ class Members(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PrintedTables:
+class PrintedTables(PrintedEstimates):
     """The printed numbers of p2; replace one to see what the audit makes of it.
 
     Attributes
@@ -94,43 +93,32 @@ class PrintedTables:
         Table 3.
     structure : mapping cluster -> str
         Its last column, ``"monocentric"`` or ``"polycentric"``.
-    text : mapping item -> Decimal
-        Numbers of the running text.
-    stated_twice : mapping subject -> (str, str)
-        Statements that the text makes twice.
     members : mapping cluster -> Members
         From the list of clusters: cities, municipalities with provincial capitals and separately planned cities, and
         cities whose seat lies north of the Qinling and the Huai; the paper states both rules and lists no city.
     north : mapping cluster -> bool
         Whether table 3 puts a cluster in the north.
+    text, stated_twice
+        See `PrintedEstimates`.
     """
 
-    cells: Mapping[Place, Cell]
     controls: Mapping[int, bool]
     q: Mapping[str, Mapping[int, Decimal]]
     structure: Mapping[str, str]
-    text: Mapping[str, Decimal]
-    stated_twice: Mapping[str, tuple[str, str]]
     members: Mapping[str, Members]
     north: Mapping[str, bool]
 
     @classmethod
     def read(cls) -> PrintedTables:
         """The tables of ``data/published`` and the clusters of ``data/facts``."""
-        rows = [row for number in TABLES_OF_ESTIMATES for row in table("p2", number).to_dict("records")]
+        mediation = table("p2", MEDIATION).to_dict("records")
         structure = table("p2", 3).to_dict("records")
         return cls(
-            cells={
-                (int(row["table"]), int(row["column"]), row["term"]): Cell(
-                    row["value"], row["spread"], row["stars"] or "", row["label_zh"]
-                )
-                for row in rows
-                if row["row_kind"] != "fixed_effect"
-            },
-            controls={int(row["column"]): row["value"] == "yes" for row in rows if row["term"] == "controls"},
+            cells=cells_of("p2", TABLES_OF_ESTIMATES),
+            controls={int(row["column"]): row["value"] == "yes" for row in mediation if row["term"] == "controls"},
             q={row["cluster"]: {year: row[f"q_{year}"] for year in YEARS} for row in structure},
             structure={row["cluster"]: row["structure"] for row in structure},
-            text={row["item"]: row["value"] for row in in_text("p2").to_dict("records")},
+            text=numbers_in_text("p2"),
             stated_twice=STATED_TWICE,
             members={
                 str(cluster): Members(len(part), int(part["central"].sum()), int(part["north_seat"].sum()))
@@ -140,32 +128,13 @@ class PrintedTables:
         )
 
     @property
-    def years(self) -> int:
-        """Years of the sample."""
-        return int(self.text["last_year"] - self.text["first_year"]) + 1
-
-    @property
     def threshold(self) -> Decimal:
         """The q above which a cluster counts as monocentric."""
         return self.text["q_threshold"]
 
-    def coef(self, place: Place) -> Rounded:
-        """A number of a table of estimates."""
-        return Rounded.of(self.cells[place].value)
-
-    def error(self, place: Place) -> Rounded:
-        """The standard error below it."""
-        spread = self.cells[place].spread
-        assert spread is not None  # a coefficient
-        return Rounded.of(spread)
-
     def n_obs(self, number: int, column: int) -> int:
         """The observations of a column."""
         return int(self.cells[number, column, "n_obs"].value)
-
-    def estimates(self) -> dict[Place, tuple[Decimal, Decimal]]:
-        """Coefficient and standard error by place."""
-        return {place: (cell.value, cell.spread) for place, cell in self.cells.items() if cell.spread is not None}
 
 
 def findings(printed: PrintedTables | None = None) -> list[Finding]:
@@ -247,7 +216,7 @@ def _sample(p: PrintedTables) -> Iterator[Finding]:
         for column, part in zip((central, other), parts, strict=True):
             whole = part % p.years == 0
             meaning = f"{part // p.years} cities" if whole else "cities change groups, or observations are missing"
-            check = _plausible(f"a multiple of {p.years}", f"{part}", whole, meaning)
+            check = plausible(f"a multiple of {p.years}", f"{part}", whole, meaning)
             yield _finding(f"t{number}.cities.c{column}", f"Table {number}, column {column}: whole cities", check)
         check = equal(Rounded.exact(parts[1]), Rounded.exact(p.n_obs(number, gap)))
         item = f"Table {number}, columns {other} and {gap}: one sample of non-central cities"
@@ -257,7 +226,7 @@ def _sample(p: PrintedTables) -> Iterator[Finding]:
 def _gap(p: PrintedTables) -> Iterator[Finding]:
     """The gap to the centres: what it is, and its logarithm."""
     first, second = p.stated_twice["gap"]
-    check = _statement(first, second, first == second, "the two are different variables")
+    check = statement(first, second, first == second, "the two are different variables")
     yield _finding("text.gap", "Text and tables, the gap between non-central and central cities", check)
     for number, (_, other, gap) in GROUPS.items():
         n, whole = p.n_obs(number, gap), p.n_obs(number, other)
@@ -292,14 +261,14 @@ def _baseline(p: PrintedTables) -> Iterator[Finding]:
         f"{odd.value / max(others):.1f} times the largest of the other {len(others)}; the stars agree with it as "
         "printed, and no printed number contradicts it"
     ) * (not holds)
-    check = _plausible(f"{min(others)} to {max(others)}", f"{odd.value}", holds, meaning)
+    check = plausible(f"{min(others)} to {max(others)}", f"{odd.value}", holds, meaning)
     yield _finding("t1.error.ln_fdi", "Table 1, column 3: error of ln_fdi beside those in all other columns", check)
 
 
 def _dynamic(p: PrintedTables) -> Iterator[Finding]:
     """Tables 2 and 4, equation (11): observations, tests, and what the dummies say."""
     first, second = p.stated_twice["gmm_equation"]
-    check = _statement(first, second, first == second, "table 2 has a row for the lag and one for the dummy")
+    check = statement(first, second, first == second, "table 2 has a row for the lag and one for the dummy")
     yield _finding("text.gmm_equation", "Text and table 2, the equation estimated by system GMM", check)
     missing = {}
     for number, columns in DYNAMIC.items():
@@ -312,7 +281,7 @@ def _dynamic(p: PrintedTables) -> Iterator[Finding]:
                 f"{whole - n} fewer than {cities} cities have in {p.years - 1} years, although the same variables are "
                 "complete in the equations without a lag; the paper does not say which are left out"
             ) * (n != whole)
-            check = _plausible(f"{whole:,}", f"{n:,}", n == whole, meaning)
+            check = plausible(f"{whole:,}", f"{n:,}", n == whole, meaning)
             item = f"Table {number}, column {column}: non-central cities times years with a lag"
             yield _finding(f"t{number}.n_obs.c{column}", item, check)
             yield _second_order(p, number, column)
@@ -327,7 +296,7 @@ def _dynamic(p: PrintedTables) -> Iterator[Finding]:
     same = len(set(missing.values())) == 1
     shown = ", ".join(f"{n}" for n in missing.values())
     meaning = "the samples of the two tables differ, what is missing has one size in all columns" * same
-    check = _plausible("one number", shown, same, meaning or "what is missing differs between columns")
+    check = plausible("one number", shown, same, meaning or "what is missing differs between columns")
     yield _finding("n_obs.missing", "Tables 2 and 4, observations missing in the four columns with a lag", check)
 
 
@@ -336,7 +305,7 @@ def _second_order(p: PrintedTables, number: int, column: int) -> Finding:
     value = p.cells[number, column, "ar2"].value
     holds = LEVEL_10 > value > Decimal("0.1")
     meaning = "no sign of second-order correlation at 10 %" if holds else "the two readings part, or both reject"
-    check = _plausible(f"a p value above 0.1 and a statistic below {LEVEL_10}", f"{value}", holds, meaning)
+    check = plausible(f"a p value above 0.1 and a statistic below {LEVEL_10}", f"{value}", holds, meaning)
     item = f"Table {number}, column {column}: AR(2) read as a p value and as a statistic"
     return _finding(f"t{number}.ar2.c{column}", item, check)
 
@@ -349,7 +318,7 @@ def _level_shift(p: PrintedTables, number: int, column: int, dummy: str) -> Find
         "than in the other its coefficient does not say"
     ) * (not holds)
     shown = f"{p.cells[number, column, dummy].value} for {dummy}"
-    check = _plausible(f"a coefficient of {dummy} × div", shown, holds, meaning)
+    check = plausible(f"a coefficient of {dummy} × div", shown, holds, meaning)
     item = f"Text and table {number}, column {column}: the effect of div differs by {dummy}"
     return _finding(f"t{number}.interaction.{dummy}", item, check)
 
@@ -369,7 +338,7 @@ def _repeats(p: PrintedTables) -> Iterator[Finding]:
             f"{numbers} printed numbers are the same in both rows; consistent with one row printed twice, and the "
             "numbers do not say which of the two it belongs to"
         ) * bool(same)
-        check = _plausible("none", shown or "none", not same, meaning)
+        check = plausible("none", shown or "none", not same, meaning)
         yield _finding(f"t{number}.rows", f"Table {number}, rows with the same numbers in all columns", check)
     often = Counter(estimates.values())
     places: dict[tuple[Decimal, Decimal], list[Place]] = {}
@@ -382,7 +351,7 @@ def _repeats(p: PrintedTables) -> Iterator[Finding]:
         for pair, where in apart.items()
     )
     meaning = "consistent with a cell carried over, and with chance; the numbers do not say which" * bool(apart)
-    check = _plausible("none", shown or "none", not apart, meaning)
+    check = plausible("none", shown or "none", not apart, meaning)
     yield _finding("repeats", "Coefficients printed with the same error in two columns", check)
 
 
@@ -395,7 +364,7 @@ def _structure(p: PrintedTables) -> Iterator[Finding]:
         said = p.structure[cluster]
         ruled = POLYCENTRIC if below else MONOCENTRIC if above else "it depends on the year"
         shown = f"{said} at {', '.join(f'{value}' for value in series.values())}"
-        check = _statement(ruled, shown, said == ruled, f"the rule with the threshold {p.threshold} says otherwise")
+        check = statement(ruled, shown, said == ruled, f"the rule with the threshold {p.threshold} says otherwise")
         yield _finding(f"t3.rule.{cluster}", f"Table 3, {NAMES[cluster]}: q against the threshold in all years", check)
     yield from _thresholds(p)
     yield from _two_rules(p)
@@ -408,7 +377,7 @@ def _thresholds(p: PrintedTables) -> Iterator[Finding]:
         for kind in (POLYCENTRIC, MONOCENTRIC)
     }
     low, high = max(classes[POLYCENTRIC]), min(classes[MONOCENTRIC])
-    check = _statement(
+    check = statement(
         f"{low} to {high}",
         f"{p.threshold}",
         low < p.threshold < high,
@@ -433,7 +402,7 @@ def _two_rules(p: PrintedTables) -> Iterator[Finding]:
     by_count = {cluster: POLYCENTRIC if part.centres > 1 else MONOCENTRIC for cluster, part in p.members.items()}
     changed = [cluster for cluster, kind in p.structure.items() if by_count[cluster] != kind]
     meaning = f"{', '.join(NAMES[c] for c in changed)}; core has two meanings in tables 2 and 4" * bool(changed)
-    check = _plausible("none", f"{len(changed)} of {len(p.structure)}", not changed, meaning)
+    check = plausible("none", f"{len(changed)} of {len(p.structure)}", not changed, meaning)
     item = "Table 3, clusters of another class than by their number of centres, from the list of clusters"
     yield _finding("t3.structure", item, check)
     astride = {
@@ -441,7 +410,7 @@ def _two_rules(p: PrintedTables) -> Iterator[Finding]:
     }
     there = [f"{NAMES[cluster]} ({n})" for cluster, n in astride.items() if n]
     meaning = f"{', '.join(there)}: the text sorts cities by the side they lie on, table 3 whole clusters" * bool(there)
-    check = _plausible("none", f"{sum(astride.values())}", not there, meaning)
+    check = plausible("none", f"{sum(astride.values())}", not there, meaning)
     item = (
         "Table 3 and text, cities on the other side of Qinling and Huai than their cluster, from the list of clusters"
     )
@@ -465,12 +434,12 @@ def _centres(p: PrintedTables) -> Iterator[Finding]:
         f"{by_rule} of the {listed} cities on the list, of which the sample leaves out {listed - sample}; the paper "
         "names neither its cities nor its centres"
     )
-    check = _plausible(f"{by_rule}", f"{printed}", by_rule == printed, meaning)
+    check = plausible(f"{by_rule}", f"{printed}", by_rule == printed, meaning)
     yield _finding("t1.centres", "Table 1, central cities by the rule of section 3.2, from the list of clusters", check)
     printed = p.n_obs(4, 1) // p.years
     poly = sum(kind == POLYCENTRIC for kind in p.structure.values())
     least = len(p.structure) + poly
-    check = _statement(
+    check = statement(
         f"≥ {least}",
         f"{printed}",
         printed >= least,
@@ -506,7 +475,7 @@ def _centres_by_q(p: PrintedTables, printed: int) -> Iterator[Finding]:
         if not fits:
             meaning += "; so read the printed q ask for more centres, consistent with q or centres found in another way"
         shown = ", ".join(f"{n} in {year}" for year, n in fewest.items())
-        check = _plausible(f"at least {shown}", f"{printed}", fits, meaning)
+        check = plausible(f"at least {shown}", f"{printed}", fits, meaning)
         item = f"Tables 3 and 4, central cities that the rule of section 4.3 needs, {words}"
         yield _finding(f"t4.centres.{name}", item, check)
 
@@ -523,7 +492,7 @@ def _robustness(p: PrintedTables) -> Iterator[Finding]:
         level = [term for term, (a, b) in pairs.items() if bool(a.stars) != bool(b.stars)]
         said = [f"sign: {', '.join(signs) or 'none'}", f"stars gained or lost: {', '.join(level) or 'none'}"]
         meaning = f"of {len(pairs)} coefficients; the text sees no notable difference and does not say what is one"
-        check = _plausible("no change", "; ".join(said), not signs and not level, meaning)
+        check = plausible("no change", "; ".join(said), not signs and not level, meaning)
         item = f"Tables 4 and {number}, columns {column} and {original}: signs and stars"
         yield _finding(f"t4.same.c{column}", item, check)
 
@@ -574,7 +543,7 @@ def _mediation(p: PrintedTables) -> Iterator[Finding]:
     for column, equation in CONTROLS_IN_EQUATIONS.items():
         said = p.controls.get(column, False)
         name = f"({11 + column})"
-        check = _statement(
+        check = statement(
             _yes(equation), _yes(said), said == equation, f"equation {name} and table 5 do not say the same"
         )
         yield _finding(f"t5.controls.c{column}", f"Table 5, column {column} and equation {name}: controls", check)
@@ -582,30 +551,19 @@ def _mediation(p: PrintedTables) -> Iterator[Finding]:
 
 def _significance(p: PrintedTables) -> Iterator[Finding]:
     """Stars against coefficient and error, and the text's words against signs and stars."""
-    for (number, column, term), (value, spread) in p.estimates().items():
-        check = stars(value, spread, p.cells[number, column, term].stars)
-        check = replace(check, expected=check.expected or "none", printed=check.printed or "none")
-        yield _finding(f"t{number}.stars.c{column}.{term}", f"Table {number}, column {column}, stars of {term}", check)
+    yield from stars_of("p2", p)
     for place, (sign, level) in SIGNIFICANCE.items():
         number, column, term = place
         cell = p.cells[place]
         holds = (cell.value < 0) == (sign == "negative") and len(cell.stars) >= len(level)
         told = sign + ", significant" * bool(level)
-        check = _statement(told, f"{cell.value}{cell.stars}", holds, "the words of the text are not those of the table")
+        check = statement(told, f"{cell.value}{cell.stars}", holds, "the words of the text are not those of the table")
         item = f"Text against table {number}, column {column}: sign{' and stars' * bool(level)} of {term}"
         yield _finding(f"text.significance.t{number}.c{column}.{term}", item, check)
 
 
 def _finding(name: str, item: str, check: Check) -> Finding:
     return Finding(f"p2.audit.{name}", item, check)
-
-
-def _statement(expected: str, printed: str, holds: bool, meaning: str, holding: str = "") -> Check:
-    return Check(expected, printed, "consistent" if holds else "inconsistent", holding if holds else meaning)
-
-
-def _plausible(expected: str, printed: str, holds: bool, meaning: str) -> Check:
-    return Check(expected, printed, "consistent" if holds else "not determined", meaning)
 
 
 def _reading(check: Check) -> Check:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import combinations, pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regiometrics.data.facts import transfer_zones
-from regiometrics.data.published import in_text, table
+from regiometrics.data.published import table
 from regiometrics.report.audits.identities import (
     added_regressor,
     contrast,
@@ -21,11 +20,17 @@ from regiometrics.report.audits.identities import (
     indicator,
     intercept,
     moments,
-    stars,
+)
+from regiometrics.report.audits.printed import (
+    Place,
+    PrintedEstimates,
+    cells_of,
+    numbers_in_text,
+    plausible,
+    stars_of,
+    statement,
 )
 from regiometrics.report.audits.rounded import Check, Finding, Rounded, at_least, at_most, equal
-
-Place = tuple[int, int, str]  # table, column, term
 
 OUTCOME, POLICY = "indg", "policy"
 BASELINE: Place = (3, 6, POLICY)
@@ -68,17 +73,8 @@ GROUPS_IN_TEXT = 2  # of the Bacon decomposition, section 3.3.2
 LEFT_OUT = ("Xiantao", "Qianjiang", "Tianmen", "Xiangxi", "Chongqing")  # named in section 2.2
 
 
-class Cell(NamedTuple):
-    """A cell of a table of estimates as printed: number, standard error or None, stars, and the row's label."""
-
-    value: Decimal
-    spread: Decimal | None
-    stars: str
-    label: str
-
-
 @dataclass(frozen=True)
-class PrintedTables:
+class PrintedTables(PrintedEstimates):
     """The printed numbers of p5; replace one to see what the audit makes of it.
 
     Attributes
@@ -93,21 +89,16 @@ class PrintedTables:
         Table 4, columns ``beta`` and ``weight``.
     bacon_labels : mapping comparison -> str
         Its row labels.
-    text : mapping item -> Decimal
-        Numbers of the running text.
-    stated_twice : mapping subject -> (str, str)
-        Statements that the text makes twice.
     cohorts : mapping year -> int
         Treated cities by year of approval, from the list of the zones; the paper prints neither.
+    text, stated_twice
+        See `PrintedEstimates`.
     """
 
     described: Mapping[str, Mapping[str, Decimal]]
     units: Mapping[str, str]
-    cells: Mapping[Place, Cell]
     bacon: Mapping[str, Mapping[str, Decimal]]
     bacon_labels: Mapping[str, str]
-    text: Mapping[str, Decimal]
-    stated_twice: Mapping[str, tuple[str, str]]
     cohorts: Mapping[int, int]
 
     @classmethod
@@ -121,25 +112,13 @@ class PrintedTables:
                 for row in table("p5", 2).to_dict("records")
             },
             units={row["variable"]: row["unit_zh"] for row in table("p5", 1).to_dict("records")},
-            cells={
-                (number, int(row["column"]), row["term"]): Cell(
-                    row["value"], row["spread"], row["stars"] or "", row["label_zh"]
-                )
-                for number in TABLES_OF_ESTIMATES
-                for row in table("p5", number).to_dict("records")
-                if row["row_kind"] != "fixed_effect"
-            },
+            cells=cells_of("p5", TABLES_OF_ESTIMATES),
             bacon={row["comparison"]: {"beta": row["beta"], "weight": row["weight"]} for row in bacon},
             bacon_labels={row["comparison"]: row["label_zh"] for row in bacon},
-            text={row["item"]: row["value"] for row in in_text("p5").to_dict("records")},
+            text=numbers_in_text("p5"),
             stated_twice=STATED_TWICE,
             cohorts=dict(sorted(Counter(adoption).items())),
         )
-
-    @property
-    def years(self) -> int:
-        """Years of the sample."""
-        return int(self.text["last_year"] - self.text["first_year"]) + 1
 
     @property
     def cities(self) -> int:
@@ -159,16 +138,6 @@ class PrintedTables:
     def mean(self, variable: str) -> Rounded:
         """A mean of table 2."""
         return Rounded.of(self.described[variable]["mean"])
-
-    def coef(self, place: Place) -> Rounded:
-        """A number of a table of estimates."""
-        return Rounded.of(self.cells[place].value)
-
-    def error(self, place: Place) -> Rounded:
-        """The standard error below it."""
-        spread = self.cells[place].spread
-        assert spread is not None  # a coefficient
-        return Rounded.of(spread)
 
     def n_obs(self, number: int, column: int) -> Rounded:
         """The observations of a column, exact."""
@@ -249,12 +218,12 @@ def _sample(p: PrintedTables) -> Iterator[Finding]:
         f"2018 and 2020; which places the {said} count it does not say"
     )
     item = "Text, cities in zones: at least the treated ones and those named as left out"
-    yield _finding("text.n_zone_cities", item, _plausible(f"≥ {least}", f"{said}", said >= least, meaning))
+    yield _finding("text.n_zone_cities", item, plausible(f"≥ {least}", f"{said}", said >= least, meaning))
     first, second = p.stated_twice["base_period"]
-    check = _statement(first, second, first == second, "two different base periods")
+    check = statement(first, second, first == second, "two different base periods")
     yield _finding("text.base_period", "Section 3.2, base period of the event study", check)
     first, second = p.stated_twice["units_in_a_city"]
-    check = _plausible(first, second, first == second, "the text does not say how the two go together")
+    check = plausible(first, second, first == second, "the text does not say how the two go together")
     yield _finding("text.units_in_a_city", "Sections 2.2 and 2.3, units over whose lights the Gini is taken", check)
 
 
@@ -298,7 +267,7 @@ def _treated(p: PrintedTables) -> Iterator[Finding]:
     meaning = f"whole numbers in {p.treated.show(2)}: {', '.join(whole) or 'none'}"
     item = "Table 2, mean of Policy times observations is a whole number of treated city-years"
     shown = whole[0] if len(whole) == 1 else "one whole number"
-    yield _finding("t2.treated", item, _statement(shown, f"{p.treated.value:.2f}", len(whole) == 1, meaning, meaning))
+    yield _finding("t2.treated", item, statement(shown, f"{p.treated.value:.2f}", len(whole) == 1, meaning, meaning))
     by_cohorts = int(_panel(p).sum())
     mean = p.described[POLICY]["mean"]
     check = equal(Rounded.exact(by_cohorts) / p.n, mean)
@@ -390,7 +359,7 @@ def _which_error(p: PrintedTables) -> Iterator[Finding]:
         item = f"Table 3 ({column}) {equal_variance}: |t| of {term} from the rise of R squared"
         yield _finding(f"t3.error.classical.{term}", item, _reading(check))
     low, high = abs(own - through_policy).low, (own + through_policy).high
-    check = _statement(f"{low:.5f} to {high:.5f}", f"{printed.value}", printed.low <= high and printed.high >= low, "")
+    check = statement(f"{low:.5f} to {high:.5f}", f"{printed.value}", printed.low <= high and printed.high >= low, "")
     item = "Table 3 (1) read as independent with unequal variances: error of the constant"
     yield _finding("t3.error.robust.constant", item, _reading(check))
     yield from _odd_error(p)
@@ -412,7 +381,7 @@ def _odd_error(p: PrintedTables) -> Iterator[Finding]:
     usual = sorted(errors.values())[len(errors) // 2]
     apart = [f"{error} in column {column}" for column, error in errors.items() if error != usual]
     meaning = "one printed error stands apart; the printed numbers do not say whether it stands" * (len(apart) > 0)
-    check = _plausible(f"{usual}", ", ".join(apart) or f"{usual}", not apart, meaning)
+    check = plausible(f"{usual}", ", ".join(apart) or f"{usual}", not apart, meaning)
     yield _finding("t3.error.ln_trans", "Table 3, error of ln trans in the five columns that have it", check)
 
 
@@ -429,7 +398,7 @@ def _bacon(p: PrintedTables) -> Iterator[Finding]:
     check = equal(100 * weight[timing], p.text["bacon_timing_share"])
     yield _finding("text.bacon_timing_share", "Text against table 4, weight of comparisons between cohorts", check)
     meaning = "the text leaves one printed row out"
-    check = _statement(f"{len(p.bacon)} rows", f"{GROUPS_IN_TEXT} groups", len(p.bacon) == GROUPS_IN_TEXT, meaning)
+    check = statement(f"{len(p.bacon)} rows", f"{GROUPS_IN_TEXT} groups", len(p.bacon) == GROUPS_IN_TEXT, meaning)
     yield _finding("t4.groups", "Table 4, groups into which the text says the estimate is divided", check)
     check = at_least(weight[never], Rounded.exact("0.5"))
     yield _finding("t4.mostly_never", "Table 4, most of the weight is on never-treated cities", check)
@@ -439,7 +408,7 @@ def _bacon(p: PrintedTables) -> Iterator[Finding]:
         f"no average of the other two rows, which print {ends[0]} and {ends[1]}; consistent with the term within "
         "cohorts of a decomposition with controls, which the printed label does not name"
     )
-    check = _plausible(f"{ends[0]} to {ends[1]}", f"{beta}", ends[0] <= beta <= ends[1], meaning)
+    check = plausible(f"{ends[0]} to {ends[1]}", f"{beta}", ends[0] <= beta <= ends[1], meaning)
     yield _finding("t4.label", f"Table 4, the row labelled {label} (between the two)", check)
     offset = 100 * abs(product[within]) / abs(product[never])
     meaning = (
@@ -477,7 +446,7 @@ def _robustness(p: PrintedTables) -> Iterator[Finding]:
     dropped = p.n - p.n_obs(5, 3)
     cities = dropped.value / p.years
     whole = cities == int(cities) and cities > 0
-    check = _statement("whole cities", f"{dropped.value} / {p.years} = {cities:.4g}", whole, "no whole city")
+    check = statement("whole cities", f"{dropped.value} / {p.years} = {cities:.4g}", whole, "no whole city")
     if check.verdict == "consistent":
         check = replace(check, meaning=f"{cities:.0f} municipalities; Chongqing's zone is left out by section 2.2")
     yield _finding("t5.municipalities", "Table 5, observations without the municipalities, column 3", check)
@@ -500,7 +469,7 @@ def _anticipation(p: PrintedTables) -> Iterator[Finding]:
         f"place of Policy marks {int(eve.sum())} city-years"
     )
     cell = p.cells[place]
-    check = _statement(f"{marked} city-years marked", f"{cell.value} ({cell.spread})", marked > 0, meaning)
+    check = statement(f"{marked} city-years marked", f"{cell.value} ({cell.spread})", marked > 0, meaning)
     yield _finding("t5.anticipation.policy", "Table 5, column 4: Policy × pre1 taken literally", check)
     demeaned = _demeaned(_panel(p))
     slope = Rounded.exact(Decimal(float((demeaned * eve).sum() / (demeaned**2).sum())))
@@ -531,7 +500,7 @@ def _splits(p: PrintedTables) -> Iterator[Finding]:
             cities = part.value / p.years
             whole = cities == int(cities)
             meaning = f"{cities:.0f} cities" if whole else "cities change groups, or observations are missing"
-            check = _plausible(f"a multiple of {p.years}", f"{part.value}", whole, meaning)
+            check = plausible(f"a multiple of {p.years}", f"{part.value}", whole, meaning)
             yield _finding(f"t6.cities.c{column}", f"Table 6, column {column}, {label}: whole cities", check)
         a, b = ((6, column, POLICY) for column in (first, second))
         check = contrast(p.coef(a), p.error(a), p.coef(b), p.error(b))
@@ -550,7 +519,7 @@ def _pooled(p: PrintedTables, first: int, second: int) -> Check:
     mean = _total(w * p.coef(place) for w, place in zip(precision, groups, strict=True)) / _total(precision)
     distance = abs(mean.value - p.coef(BASELINE).value) / p.error(BASELINE).value
     meaning = f"{distance:.1f} standard errors from the groups' mean weighted by precision: plausible, no identity"
-    return _plausible(f"{mean.value:.4f}", f"{p.coef(BASELINE).value}", distance < 1, meaning)
+    return plausible(f"{mean.value:.4f}", f"{p.coef(BASELINE).value}", distance < 1, meaning)
 
 
 def _mechanisms(p: PrintedTables) -> Iterator[Finding]:
@@ -563,7 +532,7 @@ def _mechanisms(p: PrintedTables) -> Iterator[Finding]:
         b, d = p.coef((7, outcome, name)), p.coef((7, outcome, f"{name}_x_policy"))
         said = p.cells[7, outcome, f"{name}_x_policy"].label.split("（")[0]
         meaning = "the row carries the name of the outcome; equation (6) and the other two rows have Policy"
-        check = _statement(f"{label}×Policy", said, said == f"{label}×Policy", meaning)
+        check = statement(f"{label}×Policy", said, said == f"{label}×Policy", meaning)
         yield _finding(f"t7.label.{name}", f"Table 7, column {outcome}: name of the interaction", check)
         level = (p.coef(BASELINE) - c) / d
         meaning = (
@@ -576,7 +545,7 @@ def _mechanisms(p: PrintedTables) -> Iterator[Finding]:
         channel = a * (b + d)
         share = 100 * channel.value / p.coef(BASELINE).value
         moderation = "the text infers the channel from the interaction alone, which is moderation"
-        check = _statement(
+        check = statement(
             f"{channel.value:+.4f}",
             "narrows the gap",
             channel.high < 0,
@@ -597,13 +566,7 @@ def _mechanisms(p: PrintedTables) -> Iterator[Finding]:
 
 def _significance(p: PrintedTables) -> Iterator[Finding]:
     """Stars against coefficient and error, and the text's words against stars."""
-    for (number, column, term), cell in p.cells.items():
-        if cell.spread is not None:
-            check = stars(cell.value, cell.spread, cell.stars)
-            check = replace(check, expected=check.expected or "none", printed=check.printed or "none")
-            yield _finding(
-                f"t{number}.stars.c{column}.{term}", f"Table {number}, column {column}, stars of {term}", check
-            )
+    yield from stars_of("p5", p)
     for place, (sign, level) in SIGNIFICANCE.items():
         cell = p.cells[place]
         if level == "":
@@ -613,7 +576,7 @@ def _significance(p: PrintedTables) -> Iterator[Finding]:
         told = f"{sign}, significant{' at 1 %' * (level == '***')}" if level else "not significant"
         number, column, term = place
         item = f"Text against table {number}, column {column}: sign and stars of {term}"
-        check = _statement(told, f"{cell.value}{cell.stars}", holds, "the words of the text are not those of the table")
+        check = statement(told, f"{cell.value}{cell.stars}", holds, "the words of the text are not those of the table")
         yield _finding(f"text.significance.t{number}.c{column}.{term}", item, check)
 
 
@@ -662,14 +625,6 @@ def _ways(cities: int, total: int, lengths: Iterable[int]) -> int:
 
 def _finding(name: str, item: str, check: Check) -> Finding:
     return Finding(f"p5.audit.{name}", item, check)
-
-
-def _statement(expected: str, printed: str, holds: bool, meaning: str, holding: str = "") -> Check:
-    return Check(expected, printed, "consistent" if holds else "inconsistent", holding if holds else meaning)
-
-
-def _plausible(expected: str, printed: str, holds: bool, meaning: str) -> Check:
-    return Check(expected, printed, "consistent" if holds else "not determined", meaning)
 
 
 def _total(values: Iterable[Rounded]) -> Rounded:
