@@ -160,8 +160,8 @@ def test_an_unknown_cluster_is_answered_with_the_known_ones(source, wanted):
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
-        ({"chapter": "p4"}, "written chapters: p1, p2, p3, p5"),
-        ({"chapter": "p9"}, "written chapters: p1, p2, p3, p5"),
+        ({"chapter": "p6"}, "written chapters: p1, p2, p3, p4, p5"),
+        ({"chapter": "p9"}, "written chapters: p1, p2, p3, p4, p5"),
         ({"source": "nowhere"}, "neither 'shipped' nor 'simulated' nor a folder"),
         ({"services": "all"}, "p3_recovered"),
         ({"services": ["J", "Z"]}, "no section of services: 'Z'"),

@@ -17,6 +17,7 @@ from regiometrics.estimate import (
     fixed_effects,
     inference,
     matching,
+    maximum_entropy,
     mediation,
     modern_did,
     placebo,
@@ -26,9 +27,19 @@ from regiometrics.estimate import (
     synthetic_control,
     synthetic_placebo,
 )
-from regiometrics.measure import efficiency, frontier, hierarchy, inequality, quotient, sophistication, two_city_model
-from regiometrics.report.audits import identities
+from regiometrics.measure import (
+    efficiency,
+    frontier,
+    hierarchy,
+    inequality,
+    quotient,
+    sophistication,
+    specialization,
+    two_city_model,
+)
+from regiometrics.report.audits import identities, reconstruction
 from regiometrics.report.audits import p1 as audit_of_p1
+from regiometrics.report.audits import p4 as audit_of_p4
 from regiometrics.simulate import p2 as simulation_of_p2
 
 
@@ -64,6 +75,21 @@ def without_fixtures(test, **arguments):
 
 def on_printed_numbers(test):
     return lambda tests, _: getattr(tests, test)(tests.checks(audit_of_p1.PrintedTables.read()))
+
+
+def on_printed_output(test):
+    """On the part of the audit of p4 that is about output."""
+
+    def run(tests, _):
+        found = audit_of_p4._output(audit_of_p4.PrintedTables.read())
+        getattr(tests, test)({f.id.removeprefix("p4.audit."): f.check for f in found})
+
+    return run
+
+
+def on_clusters(test, **arguments):
+    """On two clusters of regions over three years."""
+    return lambda tests, _: getattr(tests, test)(tests.panel.__wrapped__(), **arguments)
 
 
 def on_a_simulation(tests, _):
@@ -149,6 +175,12 @@ EFFICIENCY, CAPITAL, HIERARCHY, TWO_CITIES, DYNAMIC_PANEL, GROWTH = (
 )
 CHAPTER, IDENTITIES = "test_chapters_p5.py", "report/audits/test_identities.py"
 CHAPTER_P1, AUDIT_P1 = "test_chapters_p1.py", "report/audits/test_audit_p1.py"
+SPECIALIZATION, MAXIMUM_ENTROPY, RECONSTRUCTION, AUDIT_P4 = (
+    "measure/test_specialization.py",
+    "estimate/test_maximum_entropy.py",
+    "report/audits/test_reconstruction.py",
+    "report/audits/test_audit_p4.py",
+)
 # defect: the function, the right text, the planted text, the file of tests, the test that must catch it
 DEFECTS = {
     "n - 1 for n in the coefficient of variation": (
@@ -668,6 +700,102 @@ DEFECTS = {
     "employment that divides all cities as centres": (
         *(simulation_of_p2._employment, "np.where(central, ln_div, -ln_div)", "ln_div"),
         *(GROWTH, without_fixtures("test_the_chain_returns_efficiency_division_and_capital", equation="static")),
+    ),
+    "half of Krugman's index": (
+        *(specialization.relative_specialization, "scale * gap}", "scale * gap / 2}"),
+        *(SPECIALIZATION, on_clusters("test_relative_index_is_its_definition_by_loops", reference="rest")),
+    ),
+    "the cluster for its rest": (
+        *(specialization._Grid.reference, '_others(own) if kind == "rest" else', ""),
+        *(SPECIALIZATION, on_clusters("test_relative_index_is_its_definition_by_loops", reference="rest")),
+    ),
+    "absolute value of the sum of the gaps": (
+        *(
+            specialization.relative_specialization,
+            "np.abs(grid.shares - _shares(grid.reference(reference))).sum(axis=2)",
+            "np.abs((grid.shares - _shares(grid.reference(reference))).sum(axis=2))",
+        ),
+        *(SPECIALIZATION, on_clusters("test_relative_index_is_its_definition_by_loops", reference="rest")),
+    ),
+    "the widest gap for the sum of the gaps of a pair": (
+        *(specialization.interregional_specialization, '"cityblock"', '"chebyshev"'),
+        *(SPECIALIZATION, on_clusters("test_pair_index_is_its_definition_by_loops")),
+    ),
+    "shares of the regions in an industry in the quotient": (
+        *(
+            specialization.advantage_sectors,
+            "grid.shares[t, i, k] / _shares(base)",
+            "_shares(grid.output.swapaxes(1, 2))[t, k, i] / _shares(base)",
+        ),
+        *(SPECIALIZATION, on_clusters("test_advantages_are_counted_within_the_cluster_by_loops")),
+    ),
+    "regions with an advantage counted over all clusters": (
+        *(specialization.advantage_sectors, "(t, grid.cluster[i], k)", "(t, 0 * i, k)"),
+        *(SPECIALIZATION, on_clusters("test_advantages_are_counted_within_the_cluster_by_loops")),
+    ),
+    "share of the sums of a period": (
+        *(
+            specialization.intensity_shares,
+            "shares[span].mean(axis=0)",
+            "_shares(grid.output[span].sum(axis=0)) @ belongs",
+        ),
+        *(SPECIALIZATION, on_clusters("test_share_of_a_period_is_the_mean_of_its_years")),
+    ),
+    "sectors in common read as at least so many": (
+        *(
+            reconstruction._Count.following,
+            "if not state_after & self.guards:",
+            "state_after = state | mark if state_after & self.guards else state_after\n        if True:",
+        ),
+        *(
+            RECONSTRUCTION,
+            on("test_count_is_that_of_all_tables_tried_one_by_one", [("count", "a", "b", "", "1")], "none"),
+        ),
+    ),
+    "provinces of a sector read as at least so many": (
+        *(reconstruction._Claim.allows, "pattern.bit_count() == self.count", "pattern.bit_count() >= self.count"),
+        *(
+            RECONSTRUCTION,
+            on("test_count_is_that_of_all_tables_tried_one_by_one", [("provinces", "", "", "x", "1")], "none"),
+        ),
+    ),
+    "a sector that no province of its own reference has": (
+        *(reconstruction._count, 'not (reference == "cluster" and pattern in (0, everywhere))', "True"),
+        *(
+            RECONSTRUCTION,
+            on("test_count_is_that_of_all_tables_tried_one_by_one", [("has", "a", "", "x", "")], "cluster"),
+        ),
+    ),
+    "a rest whose weights do not add up to one": (
+        *(reconstruction._weights, "others / others.sum(axis=1, keepdims=True)", "others / size.sum()"),
+        *(RECONSTRUCTION, named("test_the_ceiling_of_an_index_is_the_weighted_mean_of_its_pairs")),
+    ),
+    "multipliers of inequalities with the other sign": (
+        *(maximum_entropy.nearest_table, "- a.T @ y - g.T @ z", "- a.T @ y + g.T @ z"),
+        *(MAXIMUM_ENTROPY, named("test_bounds_by_hand")),
+    ),
+    "a cap taken for a floor": (
+        *(maximum_entropy.nearest_table, "-constraints.rows[above]", "constraints.rows[above]"),
+        *(MAXIMUM_ENTROPY, named("test_bounds_by_hand")),
+    ),
+    "the most even table for the one nearest to the prior": (
+        *(maximum_entropy.nearest_table, "np.log(x / p)", "np.log(x)"),
+        *(
+            MAXIMUM_ENTROPY,
+            without_fixtures("test_margins_alone_give_the_table_of_iterative_proportional_fitting", repeated=False),
+        ),
+    ),
+    "a corrector that may go round in circles": (
+        *(maximum_entropy.nearest_table, "if step < PATIENCE:", "if step < max_iter:"),
+        *(MAXIMUM_ENTROPY, on("test_a_table_that_meets_the_first_order_conditions_is_returned", 4)),
+    ),
+    "printed shares taken for exact": (
+        *(
+            audit_of_p4._output,
+            "equal(100 * output / whole, shares[province])",
+            "equal(100 * output / whole, Rounded.exact(shares[province].value))",
+        ),
+        *(AUDIT_P4, on_printed_output("test_output_adds_up")),
     ),
 }
 

@@ -11,19 +11,26 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from regiometrics.data.facts import MANUFACTURING, SECTIONS, eleven_clusters, producer_services, secondary_sector
+from regiometrics.data.facts import (
+    MANUFACTURING,
+    SECTIONS,
+    eleven_clusters,
+    manufacturing_sectors,
+    producer_services,
+    secondary_sector,
+)
 from regiometrics.data.facts import clusters as cluster_members
 from regiometrics.data.files import data_file
 from regiometrics.data.load import Bundle
 from regiometrics.data.schemas import read_tables
-from regiometrics.errors import DomainError, GroupSizeError, RegionError, require_choice
+from regiometrics.errors import DomainError, GroupSizeError, RegionError, UnbalancedPanelError, require_choice
 from regiometrics.measure.efficiency import BaseRule, Orientation, ReferenceRule, Returns, capital_stock, sbm
 from regiometrics.measure.hierarchy import disparity, rank_size
 from regiometrics.measure.inequality import dagum
 from regiometrics.measure.quotient import coagglomeration, division_index, location_quotient
 from regiometrics.measure.sophistication import industry_sophistication, prody, sophistication
 from regiometrics.panel import Missing, keys_of, refuse, require_columns
-from regiometrics.simulate import p1, p2, p3, p5
+from regiometrics.simulate import p1, p2, p3, p4, p5
 
 PLACE = ["cluster", "cluster_zh", "city", "city_zh", "adcode"]
 FLAGS = ["municipality", "resource_city", "cluster5", "old_base"]
@@ -49,6 +56,23 @@ SHIPPED_P2: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Tables of p2 that come with the project: real series, estimates on sources that may not be shipped, and notes."""
+
+SHIPPED_P4: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{
+            name: ("derived", "specialization", f"{name}.csv")
+            for name in (
+                *("provinces", "pairs", "levels", "changes", "advantages"),
+                *("cities", "cluster_pairs", "national_shares", "flags"),
+            )
+        },
+        **{name: ("results", f"{name}.csv") for name in ("specialization_size", "fitted_structure", "fitted_hightech")},
+    }
+)
+"""Tables of p4 that come with the project: indices on real series, tables fitted to the text, Monte Carlo."""
+
+CODES_P4 = ["adcode", "city_a", "city_b", "province", "province_a", "province_b", "industry"]
+"""Columns of the shipped tables of p4 that hold codes."""
 
 SHIPPED_P5: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -169,6 +193,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 "长三角地区制造业的转型升级以及地区专业化与协同发展研究——基于长三角与京津冀比较的实证分析",
                 ("Li Lei",),
                 ("李蕾",),
+                tables=("province_industry", "hightech", "regions", "intensity", *SHIPPED_P4),
+                sources=("shipped", "simulated", "folder"),
             ),
             Chapter(
                 "p5",
@@ -205,7 +231,7 @@ def load(
     Parameters
     ----------
     chapter : str
-        ``"p1"``, ``"p2"``, ``"p3"`` or ``"p5"``; p4 is to come.
+        ``"p1"`` to ``"p5"``.
     source : str or path
         ``"shipped"``, ``"simulated"``, or a folder with the reader's own files (`regiometrics.data.schemas`).
     seed : int
@@ -221,7 +247,8 @@ def load(
         p2: which columns of the shipped tables ``efficiency`` and ``division`` enter the panel, see
         ``data/derived/README.md``.
     missing : {"raise", "drop"}
-        Of a folder: whether missing values and absent city-years are an error, or are left out and noted.
+        Of a folder: whether missing values and absent city-years are an error, or are left out and noted. In p4 whole
+        industries and whole years are left out, so that every province has the same industries in every year.
 
     Returns
     -------
@@ -235,6 +262,11 @@ def load(
         ``panel`` has what can be had without the sources: ``city`` (code), ``city_en, city_zh, cluster, central, north,
         year, hgdp, ln_hgdp, div, ln_div, disparity`` (log ratio; missing for centres), one row per city and year with a
         score; beside it are the tables of `SHIPPED_P2`.
+        For p4 a simulation and a folder end in ``province_industry`` (``province, industry, year, output``, 10^8 yuan),
+        ``regions`` (``province, cluster`` and names), ``intensity`` (``industry, class``; grouping a of
+        `regiometrics.data.facts.manufacturing_sectors` where the folder has none) and, where it is there, ``hightech``
+        (``province, industry, year, revenue``, 10^8 yuan); what is shipped are the tables of `SHIPPED_P4`. The two
+        tables rebuilt from the text come from `regiometrics.data.published.rebuilt`.
         For p5 a simulation and a folder end in the table ``panel`` of `transfer_zone_panel`; what is shipped are the
         tables of `SHIPPED_P5`, whose columns the READMEs of ``data/`` describe.
         A folder and a simulation also return their own tables.
@@ -271,7 +303,7 @@ def load(
             return _load_p2(source, seed=seed, efficiency=efficiency, division=division, missing=missing)
         case "p3":
             return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
-    return (_load_p1 if chapter == "p1" else _load_p5)(source, seed=seed, missing=missing)
+    return {"p1": _load_p1, "p4": _load_p4, "p5": _load_p5}[chapter](source, seed=seed, missing=missing)
 
 
 def _load_p3(
@@ -391,6 +423,57 @@ def _shipped_p2(efficiency: str, division: str) -> Bundle:
         disparity=disparity(rows, unit="adcode", time="year", cluster="cluster", value="hgdp", central="central"),
     )
     return Bundle({"panel": panel.rename(columns={"adcode": "city"}), **shipped}, "shipped", notes=notes)
+
+
+def _load_p4(source: str | Path, *, seed: int, missing: Missing) -> Bundle:
+    if source == "shipped":
+        codes = dict.fromkeys(CODES_P4, str)
+        shipped = {name: pd.read_csv(data_file(*path), dtype=codes) for name, path in SHIPPED_P4.items()}
+        return Bundle(shipped, "shipped")
+    if source == "simulated":
+        return p4.panel(seed)
+    bundle = _own_tables("p4", source, missing)
+    if "intensity" not in bundle.tables:
+        classes = manufacturing_sectors().dropna(subset=["intensity_a"]).rename(columns={"intensity_a": "class"})
+        bundle = _with_table(bundle, intensity=classes[["industry", "class"]].reset_index(drop=True))
+    return _same_industries(bundle) if missing == "drop" else bundle
+
+
+def _same_industries(bundle: Bundle) -> Bundle:
+    """The tables with the same industries in every province and year, since only then their shares are comparable."""
+    tables, notes = dict(bundle.tables), list(bundle.notes)
+    for name in ("province_industry", "hightech"):
+        if name not in tables:
+            continue
+        studied = tables[name]["province"].isin(tables["regions"]["province"])
+        if not studied.all():
+            unknown = ", ".join(tables[name].loc[~studied, "province"].unique())
+            notes.append(f"left out of {name!r}, for `regions` has no cluster of them: {unknown}")
+        tables[name], gone = _full_grid(tables[name][studied].reset_index(drop=True))
+        if gone:
+            notes.append(f"left out of {name!r}, so that each year has the same industries: {', '.join(gone)}")
+    return Bundle(tables, bundle.source, notes=tuple(notes))
+
+
+def _full_grid(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows without the industries and years that lack a cell, and the names of these.
+
+    In turn the industry or the year goes of whose cells the largest share is absent, so that few cells go with it.
+    """
+    keys = ["province", "industry", "year"]
+    wanted = pd.MultiIndex.from_product([rows[key].unique() for key in keys], names=keys)
+    absent = pd.Series(~wanted.isin(pd.MultiIndex.from_frame(rows[keys])), index=wanted)
+    gone = []
+    while absent.any():
+        share = {(key, label): value for key in keys[1:] for label, value in absent.groupby(level=key).mean().items()}
+        key, label = max(share, key=lambda of: share[of])
+        absent = absent[absent.index.get_level_values(key) != label]
+        rows = rows[rows[key] != label]
+        gone.append(f"{key} {label}")
+    if rows.empty:
+        problem = "no industry and no year is there in all provinces"
+        raise UnbalancedPanelError(problem, remedy="write 0 where a province has none of an industry")
+    return rows.reset_index(drop=True), gone
 
 
 def _load_p5(source: str | Path, *, seed: int, missing: Missing) -> Bundle:

@@ -7,6 +7,8 @@ import pytest
 from regiometrics.data.boundaries import counties, prefectures
 from regiometrics.data.facts import (
     CODES_OF_2010,
+    HIGH_TECH,
+    INTENSITIES,
     MEMBERS,
     SECTIONS,
     cluster_names,
@@ -15,6 +17,8 @@ from regiometrics.data.facts import (
     delta_counties,
     eleven_clusters,
     five_clusters,
+    high_tech_industries,
+    manufacturing_sectors,
     old_base_areas,
     producer_services,
     regional_policies,
@@ -24,7 +28,7 @@ from regiometrics.data.facts import (
     transfer_zones,
 )
 from regiometrics.data.files import data_file
-from regiometrics.data.published import in_text, table
+from regiometrics.data.published import in_text, rebuilt, table
 from regiometrics.errors import RegionError
 
 
@@ -304,3 +308,46 @@ def test_eight_incumbent_units_had_become_districts_by_2014():
     early = units[units["district_since"].le(2014).fillna(False)]
     assert early.groupby("group").size().to_dict() == {"donor": 1, "incumbent": 8}
     assert units["district_since"].min() == 2011 and units["district_since"].dtype == "Int64"
+
+
+# industries of p4 -----------------------------------------------------------------------------------------------------
+
+
+def test_the_industries_of_manufacturing_stand_once_with_code_id_and_names():
+    sectors = manufacturing_sectors()
+    assert sectors["industry"].tolist() == [str(code) for code in range(13, 44)]
+    for column in ("sector", "name", "name_zh"):
+        assert sectors[column].is_unique and sectors[column].str.len().gt(0).all()
+    assert sectors["sector"].str.fullmatch("[a-z_]+").all() and not sectors["name"].str.contains("_").any()
+    assert sectors["in_p4"].dtype == bool
+    assert sectors.set_index("industry")["name_zh"]["36"] == "汽车制造业"
+
+
+def test_the_industries_of_p4_are_those_of_the_rebuilt_table_4():
+    sectors, pattern = manufacturing_sectors().query("in_p4"), rebuilt("p4", 4)
+    names = pattern.drop_duplicates("sector_code").set_index("sector_code")["label_zh"]
+    assert sectors.set_index("industry")["name_zh"].to_dict() == names.to_dict() and len(names) == 28
+
+
+def test_two_groupings_class_the_industries_of_p4_and_differ_in_five():
+    sectors = manufacturing_sectors()
+    for grouping in ("intensity_a", "intensity_b"):
+        assert set(sectors[grouping].dropna()) == set(INTENSITIES)
+        assert sectors[grouping].notna().equals(sectors["in_p4"])
+    of_p4 = sectors[sectors["in_p4"]]
+    moved = of_p4.loc[of_p4["intensity_a"] != of_p4["intensity_b"], "industry"]
+    assert moved.tolist() == ["15", "22", "26", "30", "33"]
+
+
+def test_the_edition_of_2002_has_no_38_and_two_industries_that_were_merged_or_split():
+    codes = manufacturing_sectors().set_index("industry")["codes_2002"]
+    old = {code for of_one in codes for code in of_one}
+    assert old == {str(code) for code in range(13, 44)} - {"38"}
+    assert codes["29"] == ("29", "30") and codes["36"] == codes["37"] == ("37",) and codes["43"] == ()
+
+
+def test_the_high_tech_industries_are_those_of_the_rebuilt_table_1():
+    industries, pattern = high_tech_industries(), rebuilt("p4", 1)
+    names = pattern.drop_duplicates("sector").set_index("sector")["label_zh"]
+    assert industries.set_index("industry")["name_zh"].to_dict() == names.to_dict()
+    assert industries["industry"].tolist() == list(HIGH_TECH) and industries["name"].is_unique

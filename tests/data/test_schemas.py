@@ -233,7 +233,7 @@ def test_absent_tables_and_chapters(tmp_path, folder):
     found = problems("p3", tmp_path)
     assert found["table"].tolist() == ["employment", "cities"]
     with pytest.raises(RegionError, match="no schema yet"):
-        tables_of("p4")
+        tables_of("p6")
     with pytest.raises(RegionError, match="there is no folder"):
         problems("p3", tmp_path / "nowhere")
 

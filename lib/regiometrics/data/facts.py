@@ -1,4 +1,4 @@
-"""Institutional facts: cities by cluster, transfer zone and kind, counties of the Yangtze delta, producer services."""
+"""Institutional facts: cities by cluster, zone and kind, counties of the Yangtze delta, services and industries."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 MANUFACTURING = "C"
 
+HIGH_TECH: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "pharmaceuticals": ("pharmaceuticals", "医药制造业"),
+        "aerospace": ("aircraft and spacecraft", "航空、航天器及设备制造业"),
+        "electronics_telecom": ("electronic and telecommunication equipment", "电子及通信设备制造业"),
+        "computers_office": ("computers and office equipment", "计算机及办公设备制造业"),
+        "medical_instruments": ("medical equipment and instruments", "医疗仪器设备及仪器仪表制造业"),
+    }
+)
+"""The five high-tech industries (高技术产业) that p4 names, id to (English, Chinese) name."""
+
+INTENSITIES = ("labour", "capital", "technology")
+"""Classes of industries by the factor that they use most."""
+
 _CLUSTER_NAMES = {
     "beijing_tianjin_hebei": "Beijing-Tianjin-Hebei",
     "yangtze_river_delta": "Yangtze River Delta",
@@ -50,6 +64,17 @@ _CLUSTER_NAMES = {
     "lanzhou_xining": "Lanzhou-Xining",
     "guangdong_hongkong_macao": "Guangdong-Hong Kong-Macao",
     "beibu_gulf": "Beibu Gulf",
+}
+_SECTOR_NAMES = {
+    "leather_footwear": "leather and footwear",
+    "culture_sport_goods": "culture and sport goods",
+    "petroleum_coking": "petroleum processing and coking",
+    "rubber_plastics": "rubber and plastics",
+    "non_metallic_minerals": "non-metallic minerals",
+    "ferrous_metals": "ferrous metals",
+    "non_ferrous_metals": "non-ferrous metals",
+    "computers_communication": "computers, communication and electronics",
+    "repair": "repair of metal products and machinery",
 }
 _PLANS = "prefecture_level == '1'"
 _DISJOINT = f"{_PLANS} and already_in_an_earlier_cluster == '0'"
@@ -429,6 +454,54 @@ def secondary_sector() -> tuple[str, ...]:
     """
     facts = pd.read_csv(data_file("facts", "secondary_sector_p2.csv"), dtype=str, keep_default_na=False)
     return tuple(sorted(facts["gbt4754_2011_section"]))
+
+
+def manufacturing_sectors() -> pd.DataFrame:
+    """Two-digit industries of manufacturing in GB/T 4754-2011, with two groupings by factor intensity.
+
+    Returns
+    -------
+    DataFrame
+        31 rows: ``industry`` (code as text), ``sector`` (id), ``name``, ``name_zh``, ``codes_2002`` (tuple of the
+        industries of the edition of 2002 that it is made of, empty for the one that is new), ``intensity_a,
+        intensity_b`` (one of `INTENSITIES`, missing for industries outside p4), ``in_p4`` (bool: 28).
+
+    Notes
+    -----
+    ``in_p4`` are the industries of p4's table 4, as rebuilt from its text. Its grouping stood in a note to a table that
+    is lost: ``intensity_a`` agrees with every hint of the text, ``intensity_b`` is an alternative that is often used.
+
+    Examples
+    --------
+    >>> manufacturing_sectors().query("in_p4").groupby("intensity_a").size().to_dict()
+    {'capital': 6, 'labour': 14, 'technology': 8}
+    """
+    facts = pd.read_csv(data_file("facts", "manufacturing_sectors.csv"), dtype=str, keep_default_na=False)
+    return pd.DataFrame(
+        {
+            "industry": facts["gbt4754_2011"],
+            "sector": facts["sector"],
+            "name": facts["sector"].map(_SECTOR_NAMES).fillna(facts["sector"].str.replace("_", " ")),
+            "name_zh": facts["label_zh"],
+            "codes_2002": facts["gbt4754_2002"].str.findall(r"\d{2}").map(tuple),
+            "intensity_a": facts["intensity_a"].replace("", None),
+            "intensity_b": facts["intensity_b"].replace("", None),
+            "in_p4": facts["in_p4_28"] == "1",
+        }
+    )
+
+
+def high_tech_industries() -> pd.DataFrame:
+    """High-tech industries (高技术产业) that p4 names, ``industry`` (id), ``name``, ``name_zh``.
+
+    Examples
+    --------
+    >>> high_tech_industries()["industry"].tolist()
+    ['pharmaceuticals', 'aerospace', 'electronics_telecom', 'computers_office', 'medical_instruments']
+    """
+    return pd.DataFrame(
+        [(industry, *names) for industry, names in HIGH_TECH.items()], columns=["industry", "name", "name_zh"]
+    )
 
 
 def service_rules() -> tuple[str, ...]:

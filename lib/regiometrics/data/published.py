@@ -131,6 +131,29 @@ def rebuilt(paper: str, number: int) -> pd.DataFrame:
     return pd.read_csv(found[0], dtype=str, keep_default_na=False).astype({"lq_above_one": int})
 
 
+def statements(paper: str, number: int) -> pd.DataFrame:
+    """What the running text says of a lost table, one claim a row: the input of `report.consistency.reconstruct`.
+
+    Returns
+    -------
+    DataFrame
+        All text: ``id``; ``cluster``; ``kind`` of the claim; ``province``, ``other_province``, ``sectors`` (joined by
+        semicolons) and ``count`` as the kind needs them, else empty; ``evidence``, ``scrambled`` where the extracted
+        text has mixed two lines and the claim stands as extracted; ``gist_en``.
+
+    Examples
+    --------
+    >>> statements("p4", 4).set_index("id").loc["jiangsu_shanghai", ["kind", "sectors"]].tolist()
+    ['only', '37;39']
+    """
+    found = _files(paper, f"statements_table_{number}.csv")
+    if not found:
+        raise KeyColumnError(
+            f"{paper} has no statements on a table {number}", remedy="ask for table 1 or 4 of p4, no other is rebuilt"
+        )
+    return pd.read_csv(found[0], dtype=str, keep_default_na=False)
+
+
 def numbers(paper: str | None = None, number: int | str | None = None) -> pd.DataFrame:
     """One row per printed number.
 

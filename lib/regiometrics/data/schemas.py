@@ -17,7 +17,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrors
 
-from regiometrics.data.facts import SECTIONS
+from regiometrics.data.facts import HIGH_TECH, INTENSITIES, SECTIONS, manufacturing_sectors
 from regiometrics.data.load import read_table, table_file
 from regiometrics.errors import (
     DomainError,
@@ -42,12 +42,15 @@ ROUNDED = 1e-3
 
 LETTERS = list(SECTIONS)
 
-CODES = {"code", "hs6", "industry"}
+CODES = {"code", "hs6", "industry", "manufacturing"}
 """Checks of columns that hold codes."""
 
 COUNTY_TYPES = ("county", "county_city", "district")
 COUNTY_GROUPS = ("incumbent", "new", "donor")
 """Counties of cities in the cluster before 2010, of cities that entered in 2010, and all others."""
+
+LEAST = {"province_industry": ("output", 200), "hightech": ("revenue", 10)}
+"""Value column of p4's tables, and 10^8 yuan that the largest province-year has: below, the unit is another one."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,13 @@ _RULES: Mapping[str, Rule] = {
     ),
     "hs6": (KeyColumnError, "no six-digit code of the Harmonised System", "keep leading zeros, as in 010121"),
     "industry": (KeyColumnError, "no code of GB/T 4754, two to four digits", "write the code, such as 1310"),
+    "manufacturing": (
+        KeyColumnError,
+        "no two-digit industry of manufacturing, 13 to 43",
+        "write the code of GB/T 4754-2011, such as 13",
+    ),
+    "intensity": (DomainError, "no class of factor intensity", f"write one of {', '.join(INTENSITIES)}"),
+    "two_clusters": (KeyColumnError, "a province belongs to two clusters", "keep it in one of them"),
     "county_type": (DomainError, "no type of county", f"write one of {', '.join(COUNTY_TYPES)}"),
     "county_group": (DomainError, "no group of counties", f"write one of {', '.join(COUNTY_GROUPS)}"),
     "year": (DomainError, "no year between 1949 and 2100", "write the year of the observation, such as 2004"),
@@ -504,11 +514,77 @@ CLUSTER_CITIES = Table(
     ),
 )
 
+_MANUFACTURING = _pattern(
+    "manufacturing", r"^(1[3-9]|[23]\d|4[0-3])$", "industry of GB/T 4754-2011, two digits, 13 to 43"
+)
+
+
+def _of_industry(title: str) -> pa.Column:
+    return _number(title, "10^8 yuan", _NOT_NEGATIVE, _plausible(0, 1e5))
+
+
+PROVINCE_INDUSTRY = Table(
+    "province_industry",
+    pa.DataFrameSchema(
+        {
+            "province": _code(),
+            "industry": _MANUFACTURING,
+            "year": _year(),
+            "output": _of_industry("gross output at current prices"),
+        },
+        unique=["province", "industry", "year"],
+        title="manufacturing by province, industry and year; 0 where a province has none of an industry",
+    ),
+)
+HIGHTECH = Table(
+    "hightech",
+    pa.DataFrameSchema(
+        {
+            "province": _code(),
+            "industry": pa.Column(str, title=f"high-tech industry, such as {', '.join(HIGH_TECH)}"),
+            "year": _year(),
+            "revenue": _of_industry("revenue of the main business"),
+        },
+        unique=["province", "industry", "year"],
+        title="high-tech industries by province and year; clusters without any row are left out",
+    ),
+    required=False,
+)
+REGIONS = Table(
+    "regions",
+    pa.DataFrameSchema(
+        {
+            "province": _code(),
+            "cluster": pa.Column(str, title="cluster that the province belongs to"),
+            "name": pa.Column(str, title="English name of the province", required=False, nullable=True),
+            "name_zh": pa.Column(str, title="Chinese name of the province", required=False, nullable=True),
+        },
+        checks=pa.Check(
+            lambda df: (
+                ~(df.reindex(columns=["province", "cluster"]).groupby("province")["cluster"].transform("nunique") > 1)
+            ),
+            name="two_clusters",
+        ),
+        unique=["province"],
+        title="the provinces that are studied, one row per province",
+    ),
+)
+INTENSITY = Table(
+    "intensity",
+    pa.DataFrameSchema(
+        {"industry": _MANUFACTURING, "class": _word("intensity", INTENSITIES, "factor that the industry uses most")},
+        unique=["industry"],
+        title="class of each industry; without it `intensity_a` of `regiometrics.data.facts.manufacturing_sectors`",
+    ),
+    required=False,
+)
+
 SCHEMAS: Mapping[str, tuple[Table, ...]] = MappingProxyType(
     {
         "p1": (TRADE, COUNTRIES, CONCORDANCE, COUNTY_INDUSTRY, COUNTIES, COUNTY_YEAR, MEDIATORS),
         "p2": (GROWTH, EMPLOYMENT, CLUSTER_CITIES),
         "p3": (EMPLOYMENT, NATIONAL, CITIES),
+        "p4": (PROVINCE_INDUSTRY, HIGHTECH, REGIONS, INTENSITY),
         "p5": (COUNTY_LIGHT, CITY_YEAR, ZONE_CITIES, POLICIES),
     }
 )
@@ -536,11 +612,12 @@ def read_tables(
     Parameters
     ----------
     chapter : str
-        ``"p1"``, ``"p2"``, ``"p3"`` or ``"p5"``.
+        ``"p1"`` to ``"p5"``.
     folder : path
         One file per table, see `regiometrics.data.load.read_table`.
     missing : {"raise", "drop"}
-        ``"drop"`` goes on without absent city-years and rows that hold missing values, and says so in the notes.
+        ``"drop"`` goes on without absent city-years (in p4 cells of province, industry and year) and without rows that
+        hold missing values, and says so in the notes.
 
     Returns
     -------
@@ -888,6 +965,117 @@ def _unemployed(studied: pd.DataFrame, employed: pd.DataFrame) -> Found:
     return [("employment", UnbalancedPanelError("city-years without employment", keys=absent, remedy=remedy))]
 
 
+def _across_p4(tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Problems between the tables: provinces, industries and years that one has and another has not, and units."""
+    found: Found = []
+    for name, (value, least) in LEAST.items():
+        if name in tables:
+            rows = _with_keys(tables[name], "province").dropna(subset=["industry"])
+            found += _industries_by_year(name, rows)
+            if value in rows:
+                found += _of_no_size(name, rows, value, least)
+    if "province_industry" in tables:
+        found += _without_class(tables["province_industry"]["industry"], tables.get("intensity"))
+    if "regions" in tables:
+        found += _provinces_and_regions(
+            tables["regions"].dropna(subset=["province"]).drop_duplicates("province"), tables
+        )
+    return found
+
+
+def _industries_by_year(name: str, rows: pd.DataFrame) -> Found:
+    """Years in the codes of 2002, industries that some years lack altogether, and other cells that are absent.
+
+    Shares of different sets of industries are not comparable; so only the last of the three can be left out.
+    """
+    found: Found = []
+    by_year = rows.groupby("year")["industry"].agg(set)
+    old = by_year.map(lambda there: {"37", "39"} <= there and "38" not in there).astype(bool)
+    if old.any():
+        problem = "no industry 38 between 37 and 39, as in GB/T 4754-2002, whose codes from 29 on mean other industries"
+        remedy = "recode these years to the edition of 2011: merge rubber and plastics, and transport equipment "
+        remedy += "(36 and 37) in all years; or restrict the years"
+        found.append((name, KeyColumnError(problem, column="industry", keys=by_year.index[old], remedy=remedy)))
+    rows = rows[~rows["year"].isin(by_year.index[old])]
+    years, industries = rows["year"].unique(), rows["industry"].unique()
+    count = rows.groupby("industry", sort=False)["year"].nunique()
+    passing = count.index[count < len(years)]
+    if len(passing):
+        problem = "industries without a row in some of the years: indices over such a break are not comparable"
+        remedy = "write 0 where nobody has the industry, or restrict the years"
+        if name == "province_industry":
+            remedy = f"merge rubber and plastics, and transport equipment, where the edition changes; {remedy}"
+        found.append((name, KeyColumnError(problem, column="industry", keys=passing, remedy=remedy)))
+    lasting = [industry for industry in industries if industry not in passing]
+    keys = ["province", "industry", "year"]
+    wanted = pd.MultiIndex.from_product([rows["province"].unique(), lasting, years], names=keys)
+    absent = wanted.difference(pd.MultiIndex.from_frame(rows[keys]), sort=False)
+    if len(absent):
+        problem = "a province has no row of an industry in some year"
+        remedy = "write 0 where the province has none of the industry, or pass missing='drop' to leave out whole "
+        remedy += "industries or years"
+        found.append((name, UnbalancedPanelError(problem, keys=absent, remedy=remedy)))
+    return found
+
+
+def _of_no_size(name: str, rows: pd.DataFrame, value: str, least: float) -> Found:
+    """Province-years whose shares are not defined, and a table that is too small for its unit."""
+    cells = rows.groupby(["province", "year"], sort=False)[value]
+    total = cells.sum()[cells.count() == cells.size()]
+    if (total == 0).any():
+        problem = "nothing in any industry: the shares of the province are not defined"
+        remedy = "fill the rows in, or leave the province or the year out"
+        return [(name, DomainError(problem, column=value, keys=total.index[total == 0], remedy=remedy))]
+    if 0 < total.max() < least:
+        problem = f"no province-year has {least} x 10^8 yuan, which hints at another unit"
+        return [(name, DomainError(problem, column=value, keys=total.index, remedy="give the column in 10^8 yuan"))]
+    return []
+
+
+def _without_class(industries: pd.Series, intensity: pd.DataFrame | None) -> Found:
+    known = manufacturing_sectors().dropna(subset=["intensity_a"]) if intensity is None else intensity
+    lacking = industries[~industries.isin(known["industry"])].dropna().drop_duplicates()
+    if lacking.empty:
+        return []
+    remedy = "leave them out, or give the table `intensity`" if intensity is None else "add them to `intensity`"
+    error = KeyColumnError(
+        "industries without a class of factor intensity", column="industry", keys=lacking, remedy=remedy
+    )
+    return [("province_industry", error)]
+
+
+def _provinces_and_regions(regions: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Found:
+    """Provinces without a region, regions without rows, and clusters of one province."""
+    found: Found = []
+    studied = {name: tables[name]["province"].dropna().drop_duplicates() for name in LEAST if name in tables}
+    for name, provinces in studied.items():
+        unknown = provinces[~provinces.isin(regions["province"])]
+        if len(unknown):
+            remedy = "add them to `regions`, or leave their rows out"
+            error: RegionError = KeyColumnError(
+                "provinces that `regions` does not have", column="province", keys=unknown, remedy=remedy
+            )
+            found.append((name, error))
+        needed = regions
+        if name == "hightech" and "cluster" in regions:
+            with_rows = regions.loc[regions["province"].isin(provinces), "cluster"]
+            needed = regions[regions["cluster"].isin(with_rows)]
+        lacking = needed.loc[~needed["province"].isin(provinces), "province"]
+        if len(lacking):
+            remedy = f"add their rows to `{name}`, or leave them out here"
+            problem = f"provinces without any row of `{name}`"
+            found.append(("regions", KeyColumnError(problem, column="province", keys=lacking, remedy=remedy)))
+    if "cluster" in regions:
+        size = regions.groupby("cluster")["province"].size()
+        if (size == 1).any():
+            remedy = "add the other provinces of the cluster, or leave it out"
+            problem = "a cluster of one province, which has nothing to be compared with"
+            found.append(
+                ("regions", GroupSizeError(problem, column="cluster", keys=size.index[size == 1], remedy=remedy))
+            )
+    return found
+
+
 def _across_p5(tables: Mapping[str, pd.DataFrame]) -> Found:
     """Problems between the tables: cities without rows, absent city-years, adoption outside the years."""
     if "cities" not in tables:
@@ -985,5 +1173,6 @@ _ACROSS: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Found]] = {
     "p1": _across_p1,
     "p2": _across_p2,
     "p3": _across_p3,
+    "p4": _across_p4,
     "p5": _across_p5,
 }

@@ -1,11 +1,14 @@
 """The audit of printed numbers by printed numbers: arithmetic, and the rounding of what is printed.
 
-No data enter, but for three lists: the cities and county units of the delta, which p1 counts, the members of the eleven
-clusters, whose centres p2 counts, and the dates of the zones in p5, whose dummy the printed tables describe.
+No data enter, but for four lists: the cities and county units of the delta, which p1 counts, the members of the eleven
+clusters, whose centres p2 counts, the sectors of manufacturing, which p4 sorts by province, and the dates of the zones
+in p5, whose dummy the printed tables describe.
 
 ``check`` runs the audit of a paper, ``misprints`` names the numbers that other printed numbers prove wrong.
 The rules themselves work on any table: ``stars``, ``moments``, ``indicator``, ``gini_cv``, ``indirect``, ``sobel``,
 ``mixing_share``, ``intercept``, ``added_regressor``, ``contrast``, ``counts``, ``trend`` and ``match_headers``.
+Of a table that is lost, ``reconstruct`` finds every table of zeros and ones that agrees with what the text says,
+``falsify`` shows what each statement adds, and ``specialization_bounds`` how far printed indices bind lost ones.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import pandas as pd
 
 from regiometrics.errors import KeyColumnError
 from regiometrics.panel import require_columns
-from regiometrics.report.audits import p1, p2, p3, p5
+from regiometrics.report.audits import p1, p2, p3, p4, p5
 from regiometrics.report.audits.identities import (
     added_regressor,
     contrast,
@@ -32,16 +35,19 @@ from regiometrics.report.audits.identities import (
     stars,
     trend,
 )
+from regiometrics.report.audits.reconstruction import Reconstruction, falsify, reconstruct, specialization_bounds
 from regiometrics.report.audits.rounded import VERDICTS, Check, Finding, Rounded
 
 __all__ = [
     "AUDITS",
     "Check",
+    "Reconstruction",
     "Rounded",
     "added_regressor",
     "check",
     "contrast",
     "counts",
+    "falsify",
     "gini_cv",
     "indicator",
     "indirect",
@@ -50,7 +56,9 @@ __all__ = [
     "misprints",
     "mixing_share",
     "moments",
+    "reconstruct",
     "sobel",
+    "specialization_bounds",
     "stars",
     "summary",
     "trend",
@@ -60,6 +68,7 @@ AUDITS: Mapping[str, Callable[[], list[Finding]]] = {
     "p1": p1.findings,
     "p2": p2.findings,
     "p3": p3.findings,
+    "p4": p4.findings,
     "p5": p5.findings,
 }
 
@@ -70,7 +79,7 @@ def check(paper: str) -> pd.DataFrame:
     Parameters
     ----------
     paper : str
-        "p1", "p2", "p3" or "p5".
+        "p1", "p2", "p3", "p4" or "p5".
 
     Returns
     -------

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
+from textwrap import fill as wrapped
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,8 +24,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.rcsetup import cycler
@@ -86,6 +89,25 @@ _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<")
 _RIM = _PRINTED = "#D55E00"
 _CITY: Mapping[str, Any] = MappingProxyType({"marker": "o", "ls": "", "color": "white", "mec": INK, "mew": 0.7})
 _NO_UNIT: Mapping[str, Any] = MappingProxyType({"fc": "white", "ec": "#9A9A9A", "lw": 0.45, "hatch": "//////"})
+
+_PROVINCES = (
+    ("310000", "shanghai", "#0072B2"),
+    ("320000", "jiangsu", "#009E73"),
+    ("330000", "zhejiang", "#6A51A3"),
+    ("340000", "anhui", "#56B4E9"),
+    ("110000", "beijing", "#D55E00"),
+    ("120000", "tianjin", "#E69F00"),
+    ("130000", "hebei", "#882255"),
+)
+PROVINCE_COLOURS: Mapping[str, str] = MappingProxyType(
+    {key: colour for code, name, colour in _PROVINCES for key in (code, name)}
+)
+"""One colour for each province in all figures, by code (GB/T 2260) and by id: the delta cold, the north warm."""
+
+INTENSITY_COLOURS: Mapping[str, str] = MappingProxyType(
+    {"technology": "#5B93C5", "capital": "#BDBAB3", "labour": "#EBC788"}
+)
+"""Classes of factor intensity, from the axis upwards."""
 
 Window = tuple[float, float, float, float]  # west, south, east, north in metres of boundaries.ALBERS_CHINA
 MAINLAND_SOUTH = 1.9e6
@@ -2024,6 +2046,424 @@ def _reference_row(rows: pd.DataFrame, reference: Mapping[str, object] | None) -
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# regional specialisation
+
+
+@style()
+def specialization_paths(
+    frame: pd.DataFrame,
+    *,
+    time: str,
+    unit: str,
+    value: str,
+    group: str,
+    printed: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    ylabel: str = "Relative specialisation",
+    drawn: str = "computed",
+) -> AxesArray:
+    """An index over time, a panel for each cluster and a line for each province, named at its end.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per (time, unit); a missing value leaves a gap.
+    time, unit, value, group : str
+        Columns; ``group`` is the cluster.
+    printed : str, optional
+        Column of printed numbers, missing where none survives; drawn as crosses with their value.
+    low, high : str, optional
+        Columns of a range around the line, shaded.
+    bounds : mapping, optional
+        Printed statements on all years: of each unit what its index stays above and below, infinite where nothing is
+        said. Dashed lines, named in the legend.
+    labels : mapping, optional
+        Words for units and groups.
+    ylabel : str
+    drawn : str
+        What the lines are, for the legend.
+
+    Returns
+    -------
+    ndarray of Axes, one per cluster
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"year": [2013, 2014] * 2, "province": ["shanghai"] * 2 + ["beijing"] * 2,
+    ...                       "cluster": ["delta"] * 2 + ["north"] * 2, "k": [0.5, 0.6, 0.8, 0.9]})
+    >>> panels = specialization_paths(frame, time="year", unit="province", value="k", group="cluster")
+    >>> [[text.get_text() for text in ax.texts] for ax in panels]
+    [['Shanghai'], ['Beijing']]
+    >>> plt.close(panels[0].figure)
+    """
+    require_keys(frame, [time, unit])
+    require_keys(frame, [group], unique=False)
+    columns = named(value, printed, low, high)
+    table = frame[[group, unit]].assign(
+        **{column: numeric(frame, column, [time, unit]) for column in named(time, *columns)}
+    )
+    words, colours = _province_words(labels), _province_colours(frame[unit])
+    clusters = list(table.groupby(group, sort=False))
+    panels: AxesArray = plt.subplots(1, len(clusters), sharey=True, squeeze=False, figsize=(WIDTH, 3.7))[1][0]
+    ends: list[list[tuple[str, tuple[float, float], str]]] = []
+    bound_keys: list[Artist] = []
+    levels = [
+        (name, side, float(level))
+        for name, pair in (bounds or {}).items()
+        for side, level in zip(("above", "below"), pair, strict=True)
+        if np.isfinite(level)
+    ]
+    for ax, (name, own) in zip(panels, clusters, strict=True):
+        ax.set_title(words.get(str(name), str(name)), color=INK)
+        ends.append([])
+        for province, rows in own.sort_values(time, kind="stable").groupby(unit, sort=False):
+            colour, x, y = colours[province], rows[time].to_numpy(), rows[value].to_numpy()
+            if low is not None and high is not None:
+                ax.fill_between(x, rows[low], rows[high], color=colour, alpha=0.13, lw=0, zorder=1)
+            ax.plot(x, y, color=colour, zorder=3, label=str(province))
+            last = np.flatnonzero(np.isfinite(y))[-1:]
+            ends[-1] += [(words.get(str(province), str(province)), (x[at], y[at]), colour) for at in last]
+            if printed is not None:
+                _crosses(ax, x, rows[printed].to_numpy(), colour)
+        bound_keys += _draw_bounds(ax, [b for b in levels if b[0] in set(own[unit])], words, colours)
+        ax.margins(x=0.02)
+        _calendar(ax, ticks=5)
+    panels[0].set_ylabel(ylabel)
+    panels[0].set_ylim(0, 1.06 * max([float(table[columns].max().max()), *(level for _, _, level in levels)]))
+    keys: list[Artist] = [Line2D([], [], color=INK, label=drawn)]
+    if low is not None and high is not None:
+        keys.append(Patch(fc=INK, alpha=0.16, label="range"))
+    if printed is not None:
+        keys.append(Line2D([], [], color=INK, marker="x", ls="", ms=6.5, mew=1.8, label="printed"))
+    keys += bound_keys
+    if len(keys) > 1:
+        fits = sum(len(str(key.get_label())) + 7 for key in keys) <= 92
+        width = len(keys) if fits else 2
+        _figure(panels[0]).legend(handles=keys, loc="outside lower left", ncols=width, handletextpad=0.5)
+    for ax, of in zip(panels, ends, strict=True):
+        _label_ends(ax, of)
+    return panels
+
+
+@style()
+def pair_matrix(
+    frame: pd.DataFrame,
+    *,
+    value: str = "specialization",
+    unit_a: str = "unit_a",
+    unit_b: str = "unit_b",
+    group: str = "group",
+    time: str | None = None,
+    printed: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> AxesArray:
+    r"""Numbers of all pairs inside each cluster: triangles side by side, one row of them for each point of time.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per pair and time. Units stand in the order of their first row.
+    value, unit_a, unit_b, group : str
+        Columns; the value is missing where only bounds are known.
+    time : str, optional
+        Column of points of time.
+    printed : str, optional
+        Column that is true where the number is printed: such cells have a bold frame.
+    low, high : str, optional
+        Columns of bounds, either missing where there is none. They stand under the value, or in its place on a grey
+        ground.
+    labels : mapping, optional
+        Words for units and groups.
+
+    Returns
+    -------
+    ndarray of Axes, shape (n_times, n_groups)
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"group": "delta", "unit_a": ["shanghai", "shanghai", "jiangsu"],
+    ...                       "unit_b": ["jiangsu", "zhejiang", "zhejiang"], "specialization": [0.562, 0.6, None],
+    ...                       "high": [None, 0.7, 0.5]})
+    >>> ((ax,),) = pair_matrix(pairs, high="high")
+    >>> [text.get_text() for text in ax.texts]
+    ['0.562', '0.600\nbelow 0.7', 'below 0.5']
+    >>> plt.close(ax.figure)
+    """
+    require_keys(frame, [*named(time), unit_a, unit_b])
+    require_keys(frame, [group], unique=False)
+    numbers = {column: numeric(frame, column, [unit_a, unit_b]) for column in named(value, low, high)}
+    table = frame.assign(**numbers)
+    words, clusters = _province_words(labels), list(table.groupby(group, sort=False))
+    order = [list(pd.unique(own[[unit_a, unit_b]].to_numpy().ravel())) for _, own in clusters]
+    times = [None] if time is None else list(table[time].drop_duplicates())
+    shape: dict[str, Any] = {"width_ratios": [len(units) - 1 for units in order]}
+    size = (WIDTH, 0.35 + len(times) * (0.55 + 0.55 * max(len(units) - 1 for units in order)))
+    grid: AxesArray = plt.subplots(len(times), len(clusters), squeeze=False, figsize=size, gridspec_kw=shape)[1]
+    _figure(grid[0, 0]).get_layout_engine().set(hspace=0.06)
+    shades, norm = _shades("#EEF4F9", "#77A8D4"), Normalize(table[value].min(), table[value].max())
+    for row, moment in zip(grid, times, strict=True):
+        for ax, (name, own), units in zip(row, clusters, order, strict=True):
+            here = own if moment is None else own[own[time] == moment]
+            _pair_triangle(ax, here, units, (unit_a, unit_b, value, printed, low, high), shades, norm)
+            shown = [words.get(str(one), str(one)) for one in units]
+            ax.set_xticks(range(len(units) - 1), shown[:-1])
+            ax.set_yticks(range(1, len(units)), shown[1:])
+            title = words.get(str(name), str(name))
+            ax.set_title(title if moment is None else f"{title}, {moment}", color=INK)
+    return grid
+
+
+@style()
+def advantage_dots(
+    frame: pd.DataFrame,
+    *,
+    unit: str = "unit",
+    industry: str = "industry",
+    value: str | None = "location_quotient",
+    advantage: str = "advantage",
+    sole: str = "sole",
+    group: str | None = None,
+    classes: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Axes:
+    """Industries by provinces: a filled dot is an advantage, a ringed one an advantage that no other province has.
+
+    Rows are ordered so that the advantages of the first province come first, then those of the second.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per unit and industry, as of `regiometrics.measure.specialization.advantage_sectors`.
+    unit, industry, advantage, sole : str
+        Columns; the last two are true or false.
+    value : str, optional
+        Column of location quotients: the area of a dot grows with it up to 4, and that of an advantage is written
+        beside it. Without one all dots have one size.
+    group : str, optional
+        Column of clusters, which part the columns of the figure.
+    classes : mapping, optional
+        Class of each industry; rows are parted by it, in its order of classes.
+    labels : mapping, optional
+        Words for units, industries and classes.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"unit": ["shanghai", "anhui"], "industry": "13", "location_quotient": [0.4, 2.5],
+    ...                       "advantage": [False, True], "sole": [False, True]})
+    >>> ax = advantage_dots(frame, labels={"13": "food"})
+    >>> [tick.get_text() for tick in ax.get_yticklabels()], [text.get_text() for text in ax.texts]
+    (['Food'], ['2.50'])
+    >>> plt.close(ax.figure)
+    """
+    require_keys(frame, [unit, industry])
+    require_columns(frame, named(advantage, sole))
+    words, colours = _province_words(labels), _province_colours(frame[unit])
+    table = frame.assign(area=1.0 if value is None else np.minimum(numeric(frame, value, [unit, industry]), 4.0))
+    columns = _places(frame, unit, group)
+    rows = _industry_rows(table, unit, industry, advantage, list(columns), classes)
+    height = max(rows.values()) + 1
+    shown = [wrapped(words.get(str(name), str(name)), 28) for name in rows]
+    pitch = 0.36 if any("\n" in above and "\n" in below for above, below in pairwise(shown)) else 0.225
+    ax = plt.subplots(figsize=(WIDTH, 0.75 + pitch * height))[1]
+    x, y = table[unit].map(columns).to_numpy(dtype=float), table[industry].map(rows).to_numpy(dtype=float)
+    has, area = table[advantage].to_numpy(dtype=bool), 30 * table["area"].to_numpy()
+    alone = has & table[sole].to_numpy(dtype=bool)
+    shades = table[unit].map(colours)
+    ring: dict[str, Any] = {"fc": "white", "ec": INK, "lw": 1.1}
+    ax.scatter(x[alone], y[alone], (np.sqrt(area[alone]) + 4.5) ** 2, **ring, zorder=2)
+    ax.scatter(
+        x, y, area, c=list(shades.where(has, "white")), edgecolors=list(shades.where(has, "#B0B0B0")), lw=0.8, zorder=3
+    )
+    if value is not None:
+        right = np.sqrt(area) / 2 + np.where(alone, 5, 2.5)
+        look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "size": 7.2, "zorder": 4}
+        for at in np.flatnonzero(has):
+            ax.annotate(f"{table[value].iloc[at]:.2f}", (x[at], y[at]), (right[at], 0), **look)
+    for heading, level in ({} if classes is None else _headings(rows, classes)).items():
+        ax.text(-0.02, level, words.get(heading, heading.capitalize()), transform=ax.get_yaxis_transform(), **_HEADING)
+    ax.xaxis.tick_top()
+    ax.set_yticks(list(rows.values()), [name[:1].upper() + name[1:] for name in shown], linespacing=0.9)
+    ax.set_xticks(list(columns.values()), [words.get(str(name), str(name)) for name in columns])
+    for tick, name in zip(ax.get_xticklabels(), columns, strict=True):
+        tick.set_color(readable_ink(colours[name]))
+    ax.tick_params(length=0, labelsize=8.5)
+    ax.tick_params(axis="y", labelcolor=INK)
+    ax.set(xlim=(-0.5, max(columns.values()) + 0.6), ylim=(height - 0.4, min(rows.values()) - 0.7))
+    ax.grid(False, axis="x")
+    ax.spines[:].set_visible(False)
+    _advantage_legend(ax, sized=value is not None)
+    return ax
+
+
+@style()
+def intensity_areas(
+    frame: pd.DataFrame,
+    *,
+    time: str,
+    unit: str,
+    share: str = "share",
+    by: str = "class",
+    group: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> AxesArray:
+    """What each province's manufacturing is made of, over time: stacked shares of classes of industries.
+
+    Numbers in the areas are the shares of the last year, in per cent.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per time, unit and class.
+    time, unit, share, by : str
+        Columns; ``by`` is the class, and shares of a unit sum to one at each time.
+    group : str, optional
+        Column of clusters, each of which has a row of panels.
+    labels : mapping, optional
+        Words for units, groups and classes.
+
+    Returns
+    -------
+    ndarray of Axes, one per unit
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"year": [2013, 2013, 2014, 2014], "unit": "beijing",
+    ...                       "class": ["technology", "labour"] * 2, "share": [0.7, 0.3, 0.75, 0.25]})
+    >>> (ax,) = intensity_areas(frame, time="year", unit="unit")
+    >>> [text.get_text() for text in ax.texts]
+    ['75', '25', 'technology', 'labour']
+    >>> plt.close(ax.figure)
+    """
+    keys = [unit, time, by]
+    table, _ = complete(frame, [share], keys=keys)
+    table[time] = numeric(table, time, keys)
+    sums = table.groupby([unit, time])[share].transform("sum")
+    if (off := np.abs(sums - 1) > 1e-6).any():
+        refuse(
+            DomainError,
+            "shares do not sum to one",
+            column=share,
+            rows=off,
+            of=table,
+            keys=keys,
+            remedy="pass shares of all classes",
+        )
+    rows = _rows_of_units(frame, unit, group)
+    words, colours = _province_words(labels), _province_colours(frame[unit])
+    stack = [name for name in INTENSITY_COLOURS if name in set(table[by])]
+    stack += [name for name in table[by].unique() if name not in stack]
+    shades = {name: INTENSITY_COLOURS.get(str(name), _OTHER_COLOURS[i]) for i, name in enumerate(stack)}
+    shape: dict[str, Any] = {
+        "sharex": True,
+        "sharey": True,
+        "squeeze": False,
+        "figsize": (WIDTH, 0.5 + 1.75 * len(rows)),
+    }
+    grid = plt.subplots(len(rows), max(map(len, rows)), **shape)[1]
+    panels = []
+    for line, units in zip(grid, rows, strict=True):
+        for spare in line[len(units) :]:
+            spare.set_axis_off()
+        for ax, name in zip(line, units, strict=False):
+            own = table[table[unit] == name].pivot(index=time, columns=by, values=share).sort_index()
+            middles = _stack(ax, own.reindex(columns=stack, fill_value=0.0), [shades[each] for each in stack])
+            ax.set_title(words.get(str(name), str(name)), color=readable_ink(colours[name]))
+            panels.append(ax)
+        ends = [(words.get(str(n), str(n)), (own.index[-1], y), shades[n]) for n, y in zip(stack, middles, strict=True)]
+        _label_ends(line[len(units) - 1], ends)
+        for text in line[len(units) - 1].texts[-len(stack) :]:
+            text.set_in_layout(len(units) == len(line))  # there is room where a place is left over
+    return np.array(panels, dtype=object)
+
+
+@style()
+def index_by_regions(frame: pd.DataFrame, *, labels: Mapping[str, str] | None = None) -> AxesArray:
+    """The index of regions drawn alike, by their number and size: against the rest, and against the whole cluster.
+
+    Dots are means, bars run from the 5th to the 95th percentile, ticks mark what normal deviations of one variance
+    would give. Crosses are printed.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per dispersion, design and region, shown from the top down: ``dispersion, design, region, share, mean,
+        p5, p95, approximation`` (the index over that of a pair), with the pair itself, two equal regions, among the
+        designs; optionally ``printed``. Equal regions are one region ``each``.
+    labels : mapping, optional
+        Words for dispersions, designs and regions.
+
+    Returns
+    -------
+    ndarray of Axes, shape (2,)
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"dispersion": "low", "design": ["equal_2", "equal_4"], "region": "each",
+    ...                       "share": [0.5, 0.25], "mean": [0.6, 0.5], "p5": [0.5, 0.4], "p95": [0.7, 0.6],
+    ...                       "approximation": [1, 0.816]})
+    >>> left, right = index_by_regions(frame)
+    >>> [tick.get_text() for tick in left.get_yticklabels()]
+    ['2 equal regions', '4 equal regions']
+    >>> plt.close(left.figure)
+    """
+    keys = ["dispersion", "design", "region"]
+    numbers = ["share", "mean", "p5", "p95", "approximation"]
+    table, _ = complete(frame, numbers, keys=keys)
+    printed = frame["printed"] if "printed" in frame else pd.Series(np.nan, index=frame.index)
+    table["printed"] = printed.to_numpy(dtype=float)
+    pair = table[np.isclose(table["approximation"], 1)].drop_duplicates("dispersion").set_index("dispersion")["mean"]
+    if (lone := ~table["dispersion"].isin(pair.index)).any():
+        refuse(
+            KeyColumnError,
+            "no design of two equal regions",
+            column="design",
+            rows=lone,
+            of=table,
+            keys=keys,
+            remedy="keep 'equal_2'",
+        )
+    words, rows, headings = _province_words(labels), *_region_rows(table)
+    levels = list(table["dispersion"].unique())
+    size = (WIDTH, 0.95 + 0.29 * (max(rows.values()) + 1))
+    panels: AxesArray = plt.subplots(1, 2, sharex=True, sharey=True, figsize=size)[1]
+    for ax, title, whole in zip(panels, ("Against the rest", "Against the whole cluster"), (False, True), strict=True):
+        for row in table.to_dict("records"):
+            factor, i = 1 - row["share"] if whole else 1.0, levels.index(row["dispersion"])
+            y = rows[row["design"], row["region"]] + 0.24 * (i - (len(levels) - 1) / 2)
+            colour = _OTHER_COLOURS[i + (i > 0)]  # the second colour is that of print
+            expected = factor * row["approximation"] * pair[row["dispersion"]]
+            ax.plot([factor * row["p5"], factor * row["p95"]], [y, y], color=colour, lw=2.2, alpha=0.45, zorder=2)
+            ax.plot(expected, y, "|", color=INK, ms=8, mew=1.1, zorder=3)
+            ax.plot(factor * row["mean"], y, "o", color=colour, ms=5.2, mec="white", mew=0.6, zorder=4)
+            if not whole:
+                ax.plot(
+                    row["printed"], rows[row["design"], row["region"]], "x", color=_PRINTED, ms=7.5, mew=2, zorder=5
+                )
+        ax.set_title(title, color=INK)
+        ax.set_xlabel("Relative specialisation")
+        ax.tick_params(axis="y", length=0, labelcolor=INK)
+        ax.grid(False, axis="y")
+        ax.spines["left"].set_visible(False)
+    panels[0].set_yticks(list(rows.values()), [_region_name(key, table, words) for key in rows])
+    panels[0].set(xlim=(0, None), ylim=(max(rows.values()) + 0.6, -0.6))
+    for name, y in headings.items():
+        panels[0].text(-0.02, y, words.get(name, name), transform=panels[0].get_yaxis_transform(), **_HEADING)
+    shown = [words.get(str(level), f"{level} dispersion") for level in levels]
+    look: dict[str, Any] = {"marker": "o", "lw": 2.2, "ms": 5.2, "mec": "white"}
+    handles = [Line2D([], [], color=_OTHER_COLOURS[i + (i > 0)], label=name, **look) for i, name in enumerate(shown)]
+    handles.append(Line2D([], [], color=INK, marker="|", ls="", ms=8, label="approximation"))
+    if table["printed"].notna().any():
+        handles.append(Line2D([], [], color=_PRINTED, marker="x", ls="", ms=7, mew=2, label="printed"))
+    _figure(panels[0]).legend(handles=handles, loc="outside lower left", ncols=4, handletextpad=0.4, columnspacing=1.2)
+    return panels
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # parts
 
 
@@ -2335,3 +2775,204 @@ def _colour_bar(ax: Axes, shade: ScalarMappable, label: str, values: pd.Series) 
     bar.ax.set_title(label, loc="left", size=9)
     bar.ax.tick_params(length=2, labelsize=8.5)
     bar.ax.xaxis.set_major_locator(MaxNLocator(4))
+
+
+_HEADING: Mapping[str, Any] = MappingProxyType(
+    {"ha": "right", "va": "center", "size": 8.5, "weight": "bold", "color": INK}
+)
+
+
+def _province_words(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Words for provinces by code or id, and for clusters, unless others are given."""
+    own = {key: name.capitalize() for code, name, _ in _PROVINCES for key in (code, name)}
+    return {**group_labels(), **own, **(labels or {})}
+
+
+def _province_colours(units: pd.Series) -> dict[Hashable, str]:
+    """Colour of each unit: a province's own, or the next one."""
+    names = units.drop_duplicates()
+    return {n: PROVINCE_COLOURS.get(str(n), _OTHER_COLOURS[i % len(_OTHER_COLOURS)]) for i, n in enumerate(names)}
+
+
+def _crosses(ax: Axes, x: Floats, printed: Floats, colour: str) -> None:
+    """Printed numbers on a line, with their values over them."""
+    halo = [withStroke(linewidth=2.4, foreground="white")]
+    for at in np.flatnonzero(np.isfinite(printed)):
+        point = x[at], printed[at]
+        ax.plot(*point, "x", color=colour, ms=7, mew=2, zorder=5, label="_printed", path_effects=halo, clip_on=False)
+        look: dict[str, Any] = {"size": 9, "color": readable_ink(colour), "path_effects": halo, "zorder": 5}
+        ax.annotate(f"{printed[at]:.3f}", point, (-1, 6), textcoords="offset points", ha="right", va="bottom", **look)
+
+
+def _draw_bounds(
+    ax: Axes,
+    bounds: Sequence[tuple[str, str, float]],
+    words: Mapping[str, str],
+    colours: Mapping[Hashable, str],
+) -> list[Line2D]:
+    """A dashed line for each level, and its key, which names the units that keep to it.
+
+    ``bounds``: unit, "above" or "below", level.
+    """
+    keys = []
+    for side, level in dict.fromkeys((side, level) for _, side, level in bounds):
+        units = [unit for unit, *bound in bounds if bound == [side, level]]
+        colour = colours[units[0]] if len(units) == 1 else INK
+        names = ", ".join(words.get(unit, unit) for unit in units)
+        ax.axhline(level, color=colour, ls="--", lw=1.2, zorder=2)
+        keys.append(Line2D([], [], color=colour, ls="--", lw=1.2, label=f"printed: {names} {side} {level:g}"))
+    return keys
+
+
+def _pair_triangle(
+    ax: Axes, pairs: pd.DataFrame, units: Sequence[Hashable], columns: Sequence[str | None], shades: Colormap, norm: Any
+) -> None:
+    """Cells under the diagonal, coloured by the value and framed where it is printed."""
+    unit_a, unit_b, value, printed, low, high = columns
+    for pair in pairs.to_dict("records"):
+        j, i = sorted((units.index(pair[unit_a]), units.index(pair[unit_b])))
+        number = pair[value]
+        known = np.isfinite(number)
+        colour = shades(norm(number)) if known else "#F1F0EE"
+        ax.add_patch(Rectangle((j - 0.47, i - 0.46), 0.94, 0.92, fc=colour, lw=0, zorder=2))
+        if printed is not None and pair[printed]:
+            ax.add_patch(Rectangle((j - 0.45, i - 0.43), 0.9, 0.86, fill=False, ec=INK, lw=2, zorder=3))
+        ends = [np.nan if column is None else pair[column] for column in (low, high)]
+        lines = [f"{number:.3f}"] * bool(known) + [_between(*ends)] * bool(np.isfinite(ends).any())
+        ax.text(j, i, "\n".join(lines), ha="center", va="center", size=8.5, color=INK, zorder=4, linespacing=1.25)
+    ax.set(xlim=(-0.5, len(units) - 1.5), ylim=(len(units) - 0.5, 0.5))
+    ax.tick_params(length=0, labelcolor=INK)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def _between(low: float, high: float) -> str:
+    if np.isnan(low) or np.isnan(high):
+        return f"below {high:g}" if np.isnan(low) else f"above {low:g}"
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _places(frame: pd.DataFrame, unit: str, group: str | None) -> dict[Hashable, float]:
+    """Place of each unit's column, half a column free between clusters."""
+    return {name: i + 0.4 * row for i, (row, name) in enumerate(_by_row(_rows_of_units(frame, unit, group)))}
+
+
+def _by_row(rows: Sequence[Sequence[Hashable]]) -> Iterator[tuple[int, Hashable]]:
+    for row, units in enumerate(rows):
+        for name in units:
+            yield row, name
+
+
+def _rows_of_units(frame: pd.DataFrame, unit: str, group: str | None) -> list[list[Hashable]]:
+    """Units of each cluster, in order of appearance; without clusters up to four in a row."""
+    if group is None:
+        names = list(frame[unit].drop_duplicates())
+        return [names[i : i + 4] for i in range(0, len(names), 4)]
+    require_keys(frame, [group], unique=False)
+    return [list(own) for _, own in frame.drop_duplicates(unit).groupby(group, sort=False)[unit]]
+
+
+def _industry_rows(
+    table: pd.DataFrame,
+    unit: str,
+    industry: str,
+    advantage: str,
+    units: list[Any],
+    classes: Mapping[str, str] | None,
+) -> dict[Hashable, float]:
+    """Place of each industry's row, class by class with a line for the heading of each."""
+    pattern = table.pivot(index=industry, columns=unit, values=advantage).reindex(columns=units)
+    pattern = pattern.astype(bool).sort_values(units, ascending=False, kind="stable")
+    if classes is None:
+        return {name: float(i) for i, name in enumerate(pattern.index)}
+    of = pd.Series([classes.get(str(name)) for name in pattern.index], index=pattern.index)
+    if of.isna().any():
+        raise KeyColumnError(
+            "industries without a class",
+            column=industry,
+            keys=list(of.index[of.isna()]),
+            remedy="add them to `classes`",
+        )
+    rows: dict[Hashable, float] = {}
+    top = 0.0
+    for name in dict.fromkeys(classes.values()):
+        own = of.index[of == name]
+        rows |= {one: top + 1 + i for i, one in enumerate(own)}
+        top += len(own) + 1.3 if len(own) else 0
+    return rows
+
+
+def _headings(rows: Mapping[Hashable, float], classes: Mapping[str, str]) -> dict[str, float]:
+    """Place of each class's heading, over its first row."""
+    found: dict[str, float] = {}
+    for name, y in rows.items():
+        found.setdefault(classes[str(name)], y - 1)
+    return found
+
+
+def _advantage_legend(ax: Axes, *, sized: bool) -> None:
+    dot = Line2D([], [], marker="o", ls="", color=QUIET, ms=6)
+    ring = Line2D([], [], marker="o", ls="", color="white", mec=INK, mew=1.1, ms=10)
+    none = Line2D([], [], marker="o", ls="", color="white", mec="#B0B0B0", ms=5)
+    words = ["advantage", "advantage of no other province of the cluster", "none"]
+    title = "Area and number: location quotient" if sized else None
+    _figure(ax).legend(
+        [dot, (ring, dot), none],
+        words,
+        title=title,
+        alignment="left",
+        loc="outside lower right",
+        ncols=3,
+        handletextpad=0.4,
+        columnspacing=1.2,
+        handler_map={tuple: HandlerTuple(ndivide=1)},
+    )
+
+
+def _stack(ax: Axes, shares: pd.DataFrame, colours: Sequence[str]) -> list[float]:
+    """Areas from the axis upwards, each with the last share in per cent; heights of their middles at the right edge."""
+    years = shares.index.to_numpy(dtype=float)
+    ax.stackplot(years, shares.to_numpy().T, colors=colours, edgecolor="white", lw=0.8, zorder=1)
+    last = shares.iloc[-1].to_numpy()
+    middles = np.cumsum(last) - last / 2
+    for number, y, colour in zip(last, middles, colours, strict=True):
+        ink = "white" if _luminance(np.array(to_rgb(colour))) < 0.19 else INK
+        if number >= 0.06:
+            look: dict[str, Any] = {
+                "textcoords": "offset points",
+                "ha": "right",
+                "va": "center",
+                "size": 8.5,
+                "color": ink,
+            }
+            ax.annotate(f"{100 * number:.0f}", (years[-1], y), (-3, 0), **look)
+    ax.set(xlim=(years[0], years[-1]), ylim=(0, 1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[5]))
+    ax.tick_params(labelbottom=True)
+    ax.set_xticks(years[[0, -1]], [f"{year:g}" for year in years[[0, -1]]])
+    first, last_year = ax.get_xticklabels()  # inside the panel, clear of the neighbour's
+    first.set_horizontalalignment("left")
+    last_year.set_horizontalalignment("right")
+    ax.grid(False, axis="x")
+    return [float(y) for y in middles]
+
+
+def _region_rows(table: pd.DataFrame) -> tuple[dict[tuple[str, str], float], dict[str, float]]:
+    """Place of each design and region, and of the heading of each design of unlike regions."""
+    rows: dict[tuple[str, str], float] = {}
+    headings: dict[str, float] = {}
+    for key in table[["design", "region"]].drop_duplicates().itertuples(index=False, name=None):
+        at = max(rows.values()) + 1 if rows else 0.0
+        if key[1] != "each" and key[0] not in headings:
+            headings[key[0]] = at + 0.3
+            at += 1.3
+        rows[key] = at
+    return rows, headings
+
+
+def _region_name(key: tuple[str, str], table: pd.DataFrame, words: Mapping[str, str]) -> str:
+    share = table.loc[(table["design"] == key[0]) & (table["region"] == key[1]), "share"].iloc[0]
+    if key[1] == "each":
+        return f"{1 / share:.0f} equal regions"
+    return f"{words.get(key[1], key[1])}, {100 * share:.0f}%"
