@@ -40,7 +40,7 @@ def test_five_chapters():
     for chapter in CHAPTERS.values():
         assert chapter.name.startswith(chapter.id) and len(chapter.authors) == len(chapter.authors_zh)
         assert data_file("published", chapter.name, "in_text.csv").is_file()
-    assert [c.id for c in CHAPTERS.values() if c.status == "written"] == ["p1", "p2", "p3", "p5"]
+    assert all(c.status == "written" for c in CHAPTERS.values())
 
 
 def test_the_shipped_table_is_the_file():

@@ -195,6 +195,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("李蕾",),
                 tables=("province_industry", "hightech", "regions", "intensity", *SHIPPED_P4),
                 sources=("shipped", "simulated", "folder"),
+                status="written",
             ),
             Chapter(
                 "p5",

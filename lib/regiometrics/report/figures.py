@@ -2268,7 +2268,8 @@ def advantage_dots(
     rows = _industry_rows(table, unit, industry, advantage, list(columns), classes)
     height = max(rows.values()) + 1
     shown = [wrapped(words.get(str(name), str(name)), 28) for name in rows]
-    pitch = 0.36 if any("\n" in above and "\n" in below for above, below in pairwise(shown)) else 0.225
+    tight = not any("\n" in above and "\n" in below for above, below in pairwise(shown))
+    pitch, spacing = (0.225, 0.9) if tight else (0.34, 1.1)
     ax = plt.subplots(figsize=(WIDTH, 0.75 + pitch * height))[1]
     x, y = table[unit].map(columns).to_numpy(dtype=float), table[industry].map(rows).to_numpy(dtype=float)
     has, area = table[advantage].to_numpy(dtype=bool), 30 * table["area"].to_numpy()
@@ -2287,7 +2288,7 @@ def advantage_dots(
     for heading, level in ({} if classes is None else _headings(rows, classes)).items():
         ax.text(-0.02, level, words.get(heading, heading.capitalize()), transform=ax.get_yaxis_transform(), **_HEADING)
     ax.xaxis.tick_top()
-    ax.set_yticks(list(rows.values()), [name[:1].upper() + name[1:] for name in shown], linespacing=0.9)
+    ax.set_yticks(list(rows.values()), [name[:1].upper() + name[1:] for name in shown], linespacing=spacing)
     ax.set_xticks(list(columns.values()), [words.get(str(name), str(name)) for name in columns])
     for tick, name in zip(ax.get_xticklabels(), columns, strict=True):
         tick.set_color(readable_ink(colours[name]))
