@@ -66,12 +66,12 @@ def nearest_table(prior: Floats, constraints: Constraints, *, tol: float = 1e-11
     Parameters
     ----------
     prior : array
-        Positive, of any shape, in any unit with cells of the order of one or below, say fractions of the total.
+        Positive, of any shape. Scale prior and bounds to fractions of the total, or to cells of about one.
     constraints : Constraints
         Rows over the raveled table; equations may repeat each other.
     tol : float
-        Largest residual of the first-order conditions, of the bounds and of the complementarity, in the unit of the
-        table: it is not relative.
+        Largest residual of the first-order conditions, of the bounds and of the complementarity. It is not relative:
+        cells above some thousands cannot reach it, and tiny ones reach it too early.
     max_iter : int
         Newton steps; ten to forty are usual.
 
