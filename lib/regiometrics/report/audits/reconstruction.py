@@ -262,7 +262,7 @@ def specialization_bounds(
 ) -> pd.DataFrame:
     """How far the indices of a cluster that are known, or known to an interval, bind the others.
 
-    K_ij is the sum over sectors of |s_i - s_j|, K_i the same against the rest of the cluster.
+    K_ij is the sum over sectors of :math:`|s_i - s_j|`, K_i the same against the rest of the cluster.
     A sector adds to every index what its shares (s_1, ..., s_n) ask for, in pieces that are linear where the order of
     these shares and of their rests is fixed; so all combinations of indices are sums over the edges of those pieces,
     and the extremes are linear programmes over the edges.
