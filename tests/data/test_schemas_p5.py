@@ -135,7 +135,7 @@ def test_every_number_column_has_a_unit():
         ("cities", "lon", 31.8, DomainError, "outside China"),
         ("cities", "adoption_year", 10, DomainError, "no year between"),
         ("cities", "adoption_year", 2010.5, DomainError, "no year between"),
-        ("cities", "adoption_year", "2010年", DomainError, "text where a number is needed"),
+        ("cities", "adoption_year", "2010/11", DomainError, "text where a number is needed"),
         ("policies", "start_year", None, MissingValueError, "missing values"),
         ("policies", "start_year", 14, DomainError, "no year between"),
     ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -18,7 +19,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrors
 
 from regiometrics.data.facts import HIGH_TECH, INTENSITIES, SECTIONS, manufacturing_sectors
-from regiometrics.data.load import read_table, table_file
+from regiometrics.data.load import READ, read_table, table_file
 from regiometrics.errors import (
     DomainError,
     GroupSizeError,
@@ -85,6 +86,11 @@ class Table:
         columns = self.schema.columns.items()
         return [name for name, column in columns if any(check.name in CODES for check in column.checks)]
 
+    @property
+    def words(self) -> list[str]:
+        """The columns of names and classes."""
+        return [name for name in self.schema.columns if name not in {*self.numbers, *self.codes}]
+
     def units(self) -> dict[str, str]:
         """Unit of measure by column."""
         return {name: cast(dict[str, str], self.schema.columns[name].metadata)["unit"] for name in self.numbers}
@@ -97,7 +103,7 @@ _RULES: Mapping[str, Rule] = {
     "code": (
         KeyColumnError,
         "no six-digit code of GB/T 2260",
-        "write the code, such as 110000 for Beijing, not the name",
+        "write all six digits, such as 110000 for Beijing, not the name; leave rows of totals out",
     ),
     "hs6": (KeyColumnError, "no six-digit code of the Harmonised System", "keep leading zeros, as in 010121"),
     "industry": (KeyColumnError, "no code of GB/T 4754, two to four digits", "write the code, such as 1310"),
@@ -624,14 +630,15 @@ def read_tables(
     tables : dict of str to DataFrame
         The columns of the schemas alone, with codes as text, the year of the row as int and numbers as float.
     notes : tuple of str
-        One line per kind of row that is not there.
+        What was read otherwise than it stands in the files, and what was not read; with ``missing="drop"`` also one
+        line per kind of row that is not there.
 
     Raises
     ------
     RegionError
         The problem, or `DataProblems` with all of them, see `problems`.
     """
-    tables, found = _examine(chapter, folder)
+    tables, found, notes = _examine(chapter, folder)
     tolerated = (MissingValueError, UnbalancedPanelError) if missing == "drop" else ()
     raise_problems([error for _, error in found if not isinstance(error, tolerated)])
     for table in tables_of(chapter):
@@ -639,7 +646,7 @@ def read_tables(
             read = tables[table.name].replace([np.inf, -np.inf], np.nan)
             read = read.dropna(subset=[name for name in table.needed if name in read])
             tables[table.name] = read.astype({"year": int} if "year" in read else {}).reset_index(drop=True)
-    return tables, tuple(str(error) for _, error in found)
+    return tables, (*notes, *(str(error) for _, error in found))
 
 
 def problems(chapter: str, folder: str | Path) -> pd.DataFrame:
@@ -649,33 +656,69 @@ def problems(chapter: str, folder: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         ``table, column, rows, keys, problem, remedy, error``: how many rows offend, their keys, the class of the error.
-        No row means that `read_tables` will accept the folder.
+        No row means that `read_tables` will accept the folder. ``attrs["notes"]`` has the notes of the reading.
 
     Raises
     ------
     RegionError
         The folder does not exist, or the chapter has no schema.
     """
-    _, found = _examine(chapter, folder)
+    _, found, notes = _examine(chapter, folder)
     rows = [(table, e.column or "", e.n_rows or 0, e.keys, e.problem, e.remedy, type(e).__name__) for table, e in found]
-    return pd.DataFrame(rows, columns=["table", "column", "rows", "keys", "problem", "remedy", "error"])
+    report = pd.DataFrame(rows, columns=["table", "column", "rows", "keys", "problem", "remedy", "error"])
+    report.attrs["notes"] = tuple(notes)
+    return report
 
 
-def _examine(chapter: str, folder: str | Path) -> tuple[dict[str, pd.DataFrame], Found]:
+def _examine(chapter: str, folder: str | Path) -> tuple[dict[str, pd.DataFrame], Found, list[str]]:
+    """The tables that can be read, all problems, and notes on the reading."""
     tables: dict[str, pd.DataFrame] = {}
     found: Found = []
+    notes = _unread_files(chapter, folder)
     for table in tables_of(chapter):
-        if not table.required and table_file(folder, table.name) is None:
-            continue
         try:
-            read = read_table(folder, table.name, codes=table.codes)
-            require_columns(read, table.keys)
+            if not table.required and table_file(folder, table.name) is None:
+                continue
+            read = read_table(folder, table.name, codes=table.codes, units=table.units(), words=table.words)
+            notes += [f"table {table.name!r}: {note}" for note in (*read.attrs["notes"], *_unread_columns(table, read))]
+            _require_keys(table, read)
         except RegionError as error:
             found.append((table.name, _of_table(table.name, error)))
             continue
         tables[table.name], errors = check_table(table, read)
         found += [(table.name, _of_table(table.name, error)) for error in errors]
-    return tables, found + [(name, _of_table(name, error)) for name, error in _ACROSS[chapter](tables)]
+    found += [(name, _of_table(name, error)) for name, error in _ACROSS[chapter](tables)]
+    return tables, found, notes
+
+
+def _require_keys(table: Table, read: pd.DataFrame) -> None:
+    """Raise `KeyColumnError` with all columns that are needed where a key column is absent."""
+    try:
+        require_columns(read, table.keys)
+    except KeyColumnError as error:
+        needed = [name for name, column in table.schema.columns.items() if column.required]
+        raise KeyColumnError(
+            error.problem, remedy=f"name the columns {', '.join(needed)}; {error.remedy.split(';')[0]}"
+        ) from None
+
+
+def _unread_files(chapter: str, folder: str | Path) -> list[str]:
+    """A note on tables that stand beside those of the chapter and bear no name of a table."""
+    if not Path(folder).is_dir():
+        raise RegionError(f"there is no folder {folder}", remedy="correct the path")
+    names = {table.name for tables in SCHEMAS.values() for table in tables}
+    files = [path for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in READ]
+    unread = [path.name for path in files if path.stem.strip().lower() not in names and path.name[0] not in ".~"]
+    known = ", ".join(table.name for table in tables_of(chapter))
+    return [f"files that are no table of {chapter} and were not read: {', '.join(unread)} ({known})"] if unread else []
+
+
+def _unread_columns(table: Table, read: pd.DataFrame) -> list[str]:
+    """Notes on columns that are left alone and nearly bear the name of one that is absent."""
+    absent = [name for name in table.schema.columns if name not in read]
+    others = [str(name) for name in read if name not in table.schema.columns]
+    like = {other: get_close_matches(other.lower(), absent, n=1, cutoff=0.75) for other in others}
+    return [f"column {other!r} was not read; {names[0]!r} is absent" for other, names in like.items() if names]
 
 
 def _of_table(name: str, error: RegionError) -> RegionError:
@@ -710,8 +753,8 @@ def check_table(table: Table, df: pd.DataFrame) -> tuple[pd.DataFrame, list[Regi
     --------
     >>> cities = pd.DataFrame({"city": ["110000", "120000"], "cluster": ["capital", None]})
     >>> for problem in check_table(CITIES, cities)[1]:
-    ...     print(problem)
-    column 'cluster': missing values (1 row: 120000). Remedy: fill the cells in; an empty cell is not a zero.
+    ...     print(problem.column, problem.problem, problem.keys, sep="; ")
+    cluster; missing values; ('120000',)
     """
     typed = df[[column for column in table.schema.columns if column in df]].reset_index(drop=True)
     if typed.empty:
@@ -758,7 +801,8 @@ def _translate(table: Table, row_keys: Sequence[object], words: pd.DataFrame, er
         case "SERIES_CONTAINS_NULLS" if column in table.keys:
             rule = (KeyColumnError, "a key may not be missing", "fill it in or leave the row out")
         case "SERIES_CONTAINS_NULLS":
-            rule = (MissingValueError, "missing values", "fill the cells in; an empty cell is not a zero")
+            remedy = "fill the cells in; an empty cell is not a zero; missing='drop' leaves the rows out"
+            rule = (MissingValueError, "missing values", remedy)
         case "DATAFRAME_CHECK":
             rule = _RULES[error.check.name]
         case _:
