@@ -24,12 +24,13 @@ FLOORS = (
     {"measure"},
     {"estimate"},
     {"simulate", "report", "chapters"},
-    {"sweep", "__main__"},
+    {"in_process", "sweep", "edition", "__main__"},
 )
 AT_HOME = {
     "matplotlib": {"report"},
     "papermill": {"sweep"},
     "dask": {"sweep"},
+    "typer": {"__main__"},
     "distributed": {"sweep"},
     "diff_diff": {"estimate"},
     "duckdb": {"data"},

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg, special
 from scipy.sparse import csgraph
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from regiometrics.errors import DomainError, GroupSizeError, RankError, UnbalancedPanelError, require_choice
 from regiometrics.panel import Missing, Sample, complete, named, require_columns

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from regiometrics.errors import DomainError, GroupSizeError, NoDonorsError, require_choice
 from regiometrics.estimate.resampling import Seed
