@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from pyarrow import parquet
 
 from regiometrics.errors import KeyColumnError, RegionError
 
@@ -219,6 +220,7 @@ def _cells(
                 table, more = _below_header(path, rows, known)
                 return table, [*notes, *more], True
             case ".parquet":
+                parquet.read_table(io.BytesIO(data)).validate(full=True)  # damaged texts would fail where they are used
                 table, notes = pd.read_parquet(io.BytesIO(data)), []
             case _:
                 table, notes = _stata(data, words)

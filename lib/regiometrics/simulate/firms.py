@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from regiometrics.data.firms import CLASSIFICATIONS, COLUMNS, KEY_VARIABLES, OUTPUT_FROM_SALES
