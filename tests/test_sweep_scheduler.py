@@ -80,7 +80,7 @@ def threads(monkeypatch):
 
     @contextmanager
     def client(workers, scheduler):
-        options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+        options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
         with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as made:
             yield made
 

@@ -1,25 +1,20 @@
 """Run the code of a notebook in this process, without a kernel, and no more of it than the wanted values hang on.
 
-Two savings over a kernel, both on the safe side of doubt:
-
-* **A slice.** Only the statements run on which the wanted recorded values may depend. A statement counts as changing
-  a name unless everything that it does to it is known to leave it alone (`_READING` methods, functions of numpy, pandas
-  and this library, functions of the notebook that themselves change nothing), and a change to a name counts as one to
-  every name that may share its object. A statement of unknown effect always runs, and so does one that may raise on
-  purpose. A notebook that looks names up by text (``eval``, ``globals``) runs whole. A statement left out cannot fail.
-* **A prefix.** The statements before the first one that mentions a varied parameter run once. Their data are kept
-  pickled and each run starts from its own copy; where pickle refuses one object, every run starts from the top.
+Two savings over a kernel: everything is imported already, and only a *slice* runs, the statements on which the wanted
+recorded values may depend. The slice is on the safe side of doubt. A statement counts as changing a name unless
+everything that it does to it is known to leave it alone (`_READING` methods, functions of numpy, scipy, pandas and this
+library, functions of the notebook that themselves change nothing), and a change to a name counts as one to every name
+that may share its object. A statement of unknown effect always runs, and so does one that may raise on purpose. A
+notebook that looks names up by text (``eval``, ``globals``) runs whole. A statement left out cannot fail. Every run
+starts from the top in a fresh namespace.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import hashlib
 import io
-import json
 import os
-import pickle
 import re
 import sys
 import threading
@@ -34,9 +29,6 @@ from glob import escape
 from pathlib import Path
 from types import CodeType
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from regiometrics.errors import RegionError
 from regiometrics.report.record import Plain, collect
@@ -61,7 +53,7 @@ _BUILTINS = _SCALARS | _words(
 )
 _TRUSTED = _words(
     """
-    IPython functools itertools math matplotlib numpy pandas regiometrics statistics
+    IPython functools itertools math matplotlib numpy pandas regiometrics scipy statistics types
     """
 )
 _SETTINGS = _words(
@@ -76,6 +68,12 @@ _WRITING = _words(
     """
 )
 _DRAWING = _words("Generator PCG64 SeedSequence default_rng")
+_DRAWS = _words(
+    """
+    beta binomial chisquare choice dirichlet exponential gamma integers lognormal multivariate_normal normal permutation
+    poisson random standard_normal uniform
+    """
+)
 _BY_TEXT = _words(
     """
     __builtins__ __import__ compile defaultdict delattr eval exec fignum_exists gca gcf gci get_fignums get_ipython
@@ -134,10 +132,8 @@ class Statement:
         It gives the names that it binds a value whatever they stood for before.
     deferred : frozenset of str
         Names that functions in it mention: their values are read when the function runs.
-    unknown : bool
-        Its effect is not known, or it may raise on purpose: it always runs.
-    again : bool
-        An import or a plain function, made anew in every run.
+    always : bool
+        It always runs: an import, an effect that is not known, or an error that may be raised on purpose.
     code : code
         Compiled.
     """
@@ -148,25 +144,22 @@ class Statement:
     changes: frozenset[str]
     anew: bool
     deferred: frozenset[str]
-    unknown: bool
-    again: bool
+    always: bool
     code: CodeType
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What runs: the statements up to and with the parameters, the shared ones, and those of each run."""
+    """What runs: the statements up to and with the cell of parameters, and the chosen ones after it."""
 
     head: tuple[Statement, ...]
-    prefix: tuple[Statement, ...]
     rest: tuple[Statement, ...]
     n_statements: int
-    key: str
 
     @property
     def n_run(self) -> int:
-        """Number of statements that a run needs, the shared ones included."""
-        return len(self.head) + len(self.prefix) + len(self.rest)
+        """Number of statements that a run needs."""
+        return len(self.head) + len(self.rest)
 
 
 @dataclass(slots=True)
@@ -185,11 +178,12 @@ class _Scope:
     functions: Mapping[str, _Effect]
     builtins: frozenset[str]
     scalars: frozenset[str]
+    generators: frozenset[str]
     by_text: bool
 
     def sharing(self, names: Iterable[str]) -> set[str]:
         """Those names that may share an object with others."""
-        return set(names) - self.imports.keys() - self.builtins - self.scalars
+        return set(names) - self.imports.keys() - self.builtins - self.scalars - self.generators
 
     def path(self, function: ast.AST) -> list[str]:
         """Dotted path of an imported function; empty of any other."""
@@ -197,21 +191,7 @@ class _Scope:
         return [*self.imports[chain[0]].split("."), *chain[1:]] if chain and chain[0] in self.imports else []
 
 
-@dataclass(slots=True)
-class State:
-    """The data behind the prefix of the plan that ran last, pickled; ``data`` is None where they cannot be."""
-
-    key: str = ""
-    data: bytes | None = None
-    shown: tuple[dict[str, Any], ...] = ()
-
-
-_LAST = State()
-
-
-def plan(
-    cells: Sequence[str], tagged: int, *, results: Sequence[str] = (), varied: Iterable[str] = (), slicing: bool = True
-) -> Plan:
+def plan(cells: Sequence[str], tagged: int, *, results: Sequence[str] = (), slicing: bool = True) -> Plan:
     r"""What has to run of a notebook for some of its recorded values.
 
     Parameters
@@ -222,10 +202,8 @@ def plan(
         Position of the cell tagged ``parameters`` among them, from 0.
     results : sequence of str
         Recorded values that are wanted; empty: all.
-    varied : iterable of str
-        Parameters that differ between runs; the others are the same in all of them.
     slicing : bool
-        False runs every statement, from the top.
+        False runs every statement.
 
     Raises
     ------
@@ -236,16 +214,14 @@ def plan(
     Examples
     --------
     >>> cells = ["n = 1", "big = list(range(10**6))", "x = n + 1\nrecord(x=x)"]
-    >>> needed = plan(["from regiometrics.report.record import record", *cells], 1, results=["x"], varied=["n"])
+    >>> needed = plan(["from regiometrics.report.record import record", *cells], 1, results=["x"])
     >>> needed.n_run, needed.n_statements
     (4, 5)
     """
-    return _plan(tuple(cells), tagged, tuple(results), frozenset(varied), slicing)
+    return _plan(tuple(cells), tagged, tuple(results), slicing)
 
 
-def execute(
-    needed: Plan, parameters: Mapping[str, Any], *, varied: Iterable[str], data: str = "", folder: Path
-) -> tuple[dict[str, Plain], str]:
+def execute(needed: Plan, parameters: Mapping[str, Any], *, folder: Path) -> tuple[dict[str, Plain], str]:
     """Run a plan with some parameters and return the recorded values and the error, empty where there is none.
 
     Parameters
@@ -254,10 +230,6 @@ def execute(
         Of `plan`.
     parameters : mapping
         All parameters of the notebook.
-    varied : iterable of str
-        As in the plan.
-    data : str
-        Names the version of everything that the code reads; state is shared only between runs with the same one.
     folder : path
         Working folder of the run.
 
@@ -266,26 +238,14 @@ def execute(
     >>> import tempfile
     >>> cells = ["from regiometrics.report.record import record", "n = 1", "record(double=2 * n)"]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     execute(plan(cells, 1, varied=["n"]), {"n": 4}, varied=["n"], folder=Path(folder))
+    ...     execute(plan(cells, 1), {"n": 4}, folder=Path(folder))
     ({'double': 8}, '')
     """
-    varied = frozenset(varied)
     shown: list[dict[str, Any]] = []
-    fixed = {name: value for name, value in parameters.items() if name not in varied}
-    key = hashlib.sha256(json.dumps([needed.key, fixed, data], sort_keys=True).encode()).hexdigest()
     with LOCK, _own_process(folder, shown) as names:
         error = _run(needed.head, names)
         names |= deepcopy(dict(parameters))
-        if not error and _LAST.key == key and _LAST.data is not None:
-            shown += _LAST.shown
-            error = _run([s for s in needed.prefix if s.again], names)
-            names |= pickle.loads(_LAST.data)
-        elif not error:
-            error = _run(needed.prefix, names)
-            if not error and _LAST.key != key:
-                _keep(key, needed, names, varied, shown)
-        if not error:
-            error = _run(needed.rest, names)
+        error = error or _run(needed.rest, names)
     return collect({"cells": [{"outputs": shown}]}), error
 
 
@@ -299,36 +259,6 @@ def _run(statements: Iterable[Statement], names: dict[str, Any]) -> str:
         except BaseException as error:
             return f"cell {statement.cell}: {type(error).__name__}: {error}"
     return ""
-
-
-def _keep(
-    key: str, needed: Plan, names: dict[str, Any], varied: frozenset[str], shown: Sequence[dict[str, Any]]
-) -> None:
-    """Keep the data that the prefix made, where pickle can copy all of it, and go on with the copy."""
-    _LAST.key, _LAST.data, _LAST.shown = key, None, tuple(shown)
-    statements = (*needed.head, *needed.prefix)
-    anew = {name for s in statements if s.again for name in s.binds}
-    if needed.prefix and not any(anew & s.binds for s in statements if not s.again):
-        own = anew | varied | {"__name__", "__builtins__", "display"}
-        data = {name: value for name, value in names.items() if name not in own}
-        copy = io.BytesIO()
-        try:
-            _Copier(copy, protocol=pickle.HIGHEST_PROTOCOL).dump(data)
-            _LAST.data = copy.getvalue()
-        except Exception:  # pickle raises what the objects raise; no copy means no sharing
-            return
-        names |= pickle.loads(_LAST.data)
-
-
-class _Copier(pickle.Pickler):
-    """Pickles what a copy stands for in full: tables as wholes, and no array that may share memory with another."""
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
-            return pickle.loads, (pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL),)
-        if isinstance(value, np.ndarray) and not value.flags.owndata:
-            raise pickle.PicklingError("a view of another array")
-        return NotImplemented
 
 
 @contextmanager
@@ -364,18 +294,15 @@ def _own_process(folder: Path, shown: list[dict[str, Any]]) -> Iterator[dict[str
 
 
 @lru_cache(maxsize=8)
-def _plan(cells: tuple[str, ...], tagged: int, results: tuple[str, ...], varied: frozenset[str], slicing: bool) -> Plan:
+def _plan(cells: tuple[str, ...], tagged: int, results: tuple[str, ...], slicing: bool) -> Plan:
     trees = [_parsed(number, source) for number, source in enumerate(cells, start=1)]
     statements, by_text = _statements(trees)
     n_head = sum(len(tree.body) for tree in trees[: tagged + 1])
     kept = set(range(len(statements)))
     if slicing and not by_text:
         kept = _slice(statements, _recording(trees, results), n_head)
-    after = [i for i in sorted(kept) if i >= n_head]
-    n_shared = 0 if by_text or not slicing else _n_before(varied, [statements[i] for i in after])
-    key = hashlib.sha256(json.dumps([cells, tagged, results, sorted(varied), slicing]).encode()).hexdigest()
-    chosen = [statements[i] for i in after]
-    return Plan(tuple(statements[:n_head]), tuple(chosen[:n_shared]), tuple(chosen[n_shared:]), len(statements), key)
+    rest = tuple(statements[i] for i in sorted(kept) if i >= n_head)
+    return Plan(tuple(statements[:n_head]), rest, len(statements))
 
 
 def _parsed(number: int, source: str) -> ast.Module:
@@ -401,21 +328,22 @@ def _statements(trees: Sequence[ast.Module]) -> tuple[list[Statement], bool]:
         effects.append(_effect(node, scope))
         module = ast.Module([node], type_ignores=[])
         code = compile(module, f"<cell {number}>", "exec", flags=flags, dont_inherit=True)
-        found.append((number, _bound(node), _mentioned(node), _again(node), code))
+        found.append((number, _bound(node), _mentioned(node), code))
     shared = _Shared()
     used_up: set[str] = set()
-    for (_, node), effect, (_, binds, _, _, _) in zip(nodes, effects, found, strict=True):
+    for (_, node), effect, (_, binds, _, _) in zip(nodes, effects, found, strict=True):
         if not isinstance(node, ast.Import | ast.ImportFrom):
             shared.join(scope.sharing(_sharing(node, scope, effect)))
             if binds and _is_used_up(node, scope):
                 used_up |= binds
     closed = []
-    for (_, node), effect, (number, binds, uses, again, code) in zip(nodes, effects, found, strict=True):
+    for (_, node), effect, (number, binds, uses, code) in zip(nodes, effects, found, strict=True):
         changes = shared.all_of(effect.changes | (uses & shared.all_of(used_up)))
         anew = isinstance(node, ast.Assign | ast.Import | ast.ImportFrom | ast.FunctionDef)
         anew |= isinstance(node, ast.AnnAssign) and node.value is not None
         sets = (frozenset(binds), frozenset(uses), frozenset(changes))
-        closed.append(Statement(number, *sets, anew, frozenset(_deferred(node)), effect.unknown, again, code))
+        always = effect.unknown or isinstance(node, ast.Import | ast.ImportFrom)
+        closed.append(Statement(number, *sets, anew, frozenset(_deferred(node)), always, code))
     return closed, scope.by_text
 
 
@@ -424,8 +352,7 @@ def _slice(statements: Sequence[Statement], roots: set[int], n_head: int) -> set
     last = max(roots, default=-1)
     deferred = {name for s in statements[: last + 1] for name in s.deferred}
     kept: set[int] = set()
-    waiting = roots | set(range(n_head)) | {i for i, s in enumerate(statements[: last + 1]) if s.unknown}
-    waiting |= {i for i, s in enumerate(statements[: last + 1]) if s.again and not s.uses}
+    waiting = roots | set(range(n_head)) | {i for i, s in enumerate(statements[: last + 1]) if s.always}
     while waiting:
         i = waiting.pop()
         kept.add(i)
@@ -438,17 +365,6 @@ def _slice(statements: Sequence[Statement], roots: set[int], n_head: int) -> set
                 if s.anew and name in s.binds and name not in deferred:
                     break
     return kept
-
-
-def _n_before(varied: frozenset[str], statements: Sequence[Statement]) -> int:
-    """How many statements come before the first whose doing may depend on a varied parameter or is not known."""
-    told = set(varied)
-    while more := {n for s in statements if s.again and not told.isdisjoint(s.uses) for n in s.binds} - told:
-        told |= more
-    for i, s in enumerate(statements):
-        if not s.again and (s.unknown or not told.isdisjoint(s.uses)):
-            return i
-    return len(statements)
 
 
 def _recording(trees: Sequence[ast.Module], results: Sequence[str]) -> set[int]:
@@ -544,12 +460,30 @@ def _scope(nodes: Sequence[ast.stmt]) -> _Scope:
     by_text = any(_looks_up_by_text(part) for node in nodes for part in ast.walk(node))
     by_text |= any(_hands_on_record(node) for node in nodes)
     alone = frozenset(scalars - anew - set(defined) - set(imported))
+    drawn = _generators(nodes, paths) - inner - set(defined) - set(imported)
     while True:
-        scope = _Scope(paths, functions, plain, alone, by_text)
+        scope = _Scope(paths, functions, plain, alone, drawn, by_text)
         again = {name: _joined(_body_effect(part, scope) for part in defined[name]) for name in functions}
         if again == functions:
             return scope
         functions = again
+
+
+def _generators(nodes: Sequence[ast.stmt], imports: Mapping[str, str]) -> frozenset[str]:
+    """Names of random generators that are made at the top and do nothing but draw there, so that no other has them."""
+    own: set[ast.AST] = set()
+    made = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
+            first, *further = _chain(node.value.func) or [""]
+            if ".".join([imports.get(first, ""), *further]) == "numpy.random.default_rng":
+                own.add(node.targets[0])
+                made |= _bound(node)
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _DRAWS:
+                own.add(part.func.value)
+    other = {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name) and part not in own}
+    return frozenset(made - other - {name for node in nodes for name in _deferred(node)})
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
@@ -688,6 +622,8 @@ def _call(call: ast.Call, scope: _Scope, effect: _Effect) -> None:
         elif name not in _BUILTINS & scope.builtins and name != "display":
             effect.unknown = True
             effect.changes |= whole
+    elif isinstance(call.func, ast.Attribute) and scope.generators.issuperset(_chain(call.func.value) or [""]):
+        pass  # that it moves on follows from its mention
     elif isinstance(call.func, ast.Attribute) and call.func.attr in _STORING:
         effect.changes |= whole
     elif not (isinstance(call.func, ast.Attribute) and call.func.attr in _READING):
@@ -767,29 +703,25 @@ def _bound(node: ast.AST) -> set[str]:
     return names.union(*(_bound(child) for child in ast.iter_child_nodes(node)))
 
 
-def _again(node: ast.stmt) -> bool:
-    """Whether a statement is made anew in every run: an import, or a function whose definition evaluates nothing."""
-    if isinstance(node, ast.FunctionDef):
-        defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
-        return not node.decorator_list and all(isinstance(default, ast.Constant) for default in defaults)
-    return isinstance(node, ast.Import | ast.ImportFrom)
-
-
 def _is_used_up(node: ast.stmt, scope: _Scope) -> bool:
     """Whether mere reading may change what a statement binds: iterators, random generators, objects not known here."""
     consumed: set[ast.AST] = set()
     for part in ast.walk(node):
-        if isinstance(part, ast.Call) and (scope.path(part.func) or _chain(part.func)[:1] in _CONSUMING):
-            consumed |= {*part.args, *(keyword.value for keyword in part.keywords)}
+        if isinstance(part, ast.Call):
+            consumed.add(part.func)
+            if scope.path(part.func) or _chain(part.func)[:1] in _CONSUMING:
+                consumed |= {*part.args, *(keyword.value for keyword in part.keywords)}
         elif isinstance(part, ast.For | ast.comprehension):
             consumed.add(part.iter)
-        elif isinstance(part, ast.Starred):
+        elif isinstance(part, ast.Starred) or (
+            isinstance(part, ast.Assign) and all(isinstance(target, ast.Tuple | ast.List) for target in part.targets)
+        ):
             consumed.add(part.value)
     return any(part not in consumed and _is_moving(part, scope) for part in ast.walk(node))
 
 
 def _is_moving(part: ast.AST, scope: _Scope) -> bool:
-    if isinstance(part, ast.GeneratorExp):
+    if isinstance(part, ast.GeneratorExp) or (isinstance(part, ast.Name) and part.id in _ITERATING):
         return True
     if not isinstance(part, ast.Call):
         return False

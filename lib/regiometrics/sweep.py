@@ -709,7 +709,8 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
             stack.enter_context(dask.config.set(own))
             options: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
             options["silence_logs"] = logging.ERROR  # a worker that closes slowly is no news; one that dies has its row
-            cluster = stack.enter_context(start_workers(**options, dashboard_address=None))
+            options |= dict.fromkeys(("dashboard_address", "worker_dashboard_address"), "127.0.0.1:0")
+            cluster = stack.enter_context(start_workers(**options))
             yield stack.enter_context(start_client(cluster))
             return
         try:
@@ -810,13 +811,11 @@ def _one_thread() -> Iterator[None]:
 
 
 def _plan(task: _Task) -> in_process_engine.Plan:
-    return in_process_engine.plan(task.notebook.cells, task.notebook.tagged, results=task.results, varied=task.varied)
+    return in_process_engine.plan(task.notebook.cells, task.notebook.tagged, results=task.results)
 
 
 def _by_plan(task: _Task, values: Mapping[str, Any], scratch: Path) -> tuple[dict[str, Plain], str, str]:
-    read = {path: _hash_of_folder(Path(str(values[name]))) for name, path in task.folders.items()}
-    data = json.dumps([task.sources, task.data, read])
-    results, error = in_process_engine.execute(_plan(task), values, varied=task.varied, data=data, folder=scratch)
+    results, error = in_process_engine.execute(_plan(task), values, folder=scratch)
     return results, error, ""
 
 
