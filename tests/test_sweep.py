@@ -404,7 +404,7 @@ ROUNDABOUT = {
     "loop variable left over": ["for a in range(n):\n    pass", "record(x=a)"],
     "walrus": ["b = [(a := i) for i in range(n)]", "record(x=a)"],
     "deleted": ["a = 1", "del a", "try:\n    x = a\nexcept NameError:\n    x = n\nrecord(x=x)"],
-    "file": ["open('f', 'w').write(str(n))", "record(x=open('f').read())"],
+    "file": ["from pathlib import Path\nPath('f').write_text(str(n))", "record(x=Path('f').read_text())"],
     "environment": ["import os\nos.environ['V'] = str(n)", "record(x=os.environ['V'])"],
     "recorded twice": ["record(x=1)", "record(**{'x' if n > 2 else 'y': 2})"],
     "recorded by another name": ["keep = record", "record(x=1)", "keep(x=n)"],
