@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, MissingValueError, RegionError
-from regiometrics.estimate.resampling import bootstrap, dagum_intervals, jackknife, permutation
+from regiometrics.estimate.resampling import bootstrap, dagum_intervals, jackknife, joint_permutation, permutation
 from regiometrics.measure.inequality import dagum, gini
 
 PARTS = ["gini", "within", "between_net", "overlap", "share_within", "share_between_net", "share_overlap"]
@@ -430,3 +430,43 @@ def test_permutation_refuses(panel):
         permutation(panel, mean, shuffle="y", unit="city")
     with pytest.raises(KeyColumnError, match="may not be missing"):
         permutation(panel.assign(year=panel["year"].where(panel["year"] > 2004)), mean, shuffle="y", within="year")
+
+
+def test_joint_p_values_count_the_draws_that_reach_the_curve():
+    estimates, draws = [3.0, 1.0, 2.0], [[2.0, 2.0, 2.0], [1.0, 1.0, 5.0], [-9.0, 4.0, 4.0], [-1.0, -1.0, 9.0]]
+    test = joint_permutation(estimates, draws).set_index("statistic")
+    middle, share = test.loc["median estimate"], test.loc["share of that sign"]
+    assert middle["observed"] == 2 and middle["p_value"] == 3 / 5  # medians 2, 1, 4, -1: two reach it
+    assert share["observed"] == 1 and share["p_value"] == 3 / 5  # shares 1, 1, 2/3, 1/3
+    assert middle["smallest_p"] == 1 / 5 and middle["n_specifications"] == 3 and middle["n_draws"] == 4
+
+
+def test_the_other_direction_is_the_mirrored_test():
+    rng = np.random.default_rng(3)
+    estimates, draws = rng.normal(-0.3, 1, 7), rng.normal(size=(50, 7))
+    less = joint_permutation(estimates, draws, alternative="less")
+    greater = joint_permutation(-estimates, -draws)
+    assert less["p_value"].tolist() == greater["p_value"].tolist()
+    assert less["observed"].tolist() == [-greater["observed"][0], greater["observed"][1]]
+    assert less["draws_low"][0] == pytest.approx(-greater["draws_high"][0], abs=1e-12)
+
+
+def test_the_joint_test_keeps_its_size_where_specifications_share_their_data():
+    """A count of specifications would reject far too often: here all but repeat the first."""
+    rng = np.random.default_rng(1)
+    p_values = []
+    for _ in range(400):
+        drawn = rng.normal(size=(40, 1)) + 0.2 * rng.normal(size=(40, 12))
+        p_values.append(joint_permutation(drawn[0], drawn[1:])["p_value"][0])
+    rejected = np.mean(np.array(p_values) <= 0.05)
+    assert 0.02 < rejected < 0.09  # 0.05, two and a half standard errors of 400 trials
+
+
+def test_the_joint_test_refuses():
+    for estimates, draws in (([1.0, 2.0], [[1.0]]), ([1.0], []), (1.0, [[1.0]])):
+        with pytest.raises(DomainError, match="shape"):
+            joint_permutation(estimates, draws)
+    with pytest.raises(DomainError, match="not finite"):
+        joint_permutation([1.0], [[np.nan]])
+    with pytest.raises(DomainError, match="choose one of"):
+        joint_permutation([1.0], [[1.0]], alternative="two-sided")

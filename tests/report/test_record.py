@@ -58,8 +58,14 @@ def test_the_last_digits_of_another_machine_do_not_show(shown):
     assert shown[0]["data"] == shown[1]["data"]
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, np.array([1.0, 2.0]), [1.0], {"a": 1}])
-def test_what_is_no_single_finite_value_is_refused(shown, value):
+def test_draws_come_back_as_a_list(shown, tmp_path):
+    record(draws=np.array([1 / 3, 2]), none=(), three=[1, 2, 3])
+    kept = collect(written(shown, tmp_path / "chapter.ipynb"))
+    assert kept == {"draws": [0.333333, 2.0], "none": [], "three": [1.0, 2.0, 3.0]}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, np.array([1.0, np.nan]), np.eye(1), [1.0, "x"], {"a": 1}])
+def test_what_is_no_finite_value_is_refused(shown, value):
     with pytest.raises(DomainError, match="share = .* cannot be recorded"):
         record(share=value)
 

@@ -470,6 +470,68 @@ def permutation(
     return PermutationResult(sample=Sample(len(df), len(df)), options=options, estimate=estimate, draws=readonly(draws))
 
 
+def joint_permutation(
+    estimates: npt.ArrayLike, draws: npt.ArrayLike, *, alternative: Literal["greater", "less"] = "greater"
+) -> pd.DataFrame:
+    """Whether the estimates of many specifications, taken together, differ from what chance gives.
+
+    Specifications share their data, so that a count of significant ones is no test. The same permutations, made in all
+    specifications at once, say how far their median and their signs go when nothing is there.
+
+    Parameters
+    ----------
+    estimates : array_like, shape (specifications,)
+    draws : array_like, shape (draws, specifications)
+        Of each permutation the estimates of all specifications.
+    alternative : {"greater", "less"}
+        Direction that is asked for.
+
+    Returns
+    -------
+    DataFrame
+        ``statistic`` ("median estimate", "share of that sign"), ``observed``, ``p_value``, which is (1 + draws that
+        reach it) / (1 + draws), ``smallest_p``, ``draws_median``, ``draws_low`` and ``draws_high`` (2.5 and 97.5 per
+        cent), ``n_specifications``, ``n_draws``.
+
+    Raises
+    ------
+    DomainError
+        The shapes do not fit, or a number is not finite.
+
+    Notes
+    -----
+    Simonsohn, Simmons and Nelson (2020), Nature Human Behaviour 4, 1208-1214, tests of the whole curve.
+
+    Examples
+    --------
+    >>> test = joint_permutation([0.3, 0.2], [[0.1, -0.1], [-0.2, 0.0], [0.0, 0.1]])
+    >>> test[["statistic", "observed", "p_value"]].to_numpy().tolist()
+    [['median estimate', 0.25, 0.25], ['share of that sign', 1.0, 0.25]]
+    """
+    require_choice("alternative", alternative, Literal["greater", "less"])
+    found, drawn = np.asarray(estimates, dtype=float), np.asarray(draws, dtype=float)
+    if found.ndim != 1 or drawn.ndim != 2 or drawn.shape[1] != len(found) or not drawn.size:
+        raise DomainError(
+            f"estimates of shape {found.shape} and draws of shape {drawn.shape}",
+            remedy="give (specifications,) and (draws, specifications)",
+        )
+    if not (np.isfinite(found).all() and np.isfinite(drawn).all()):
+        raise DomainError("an estimate or a draw is not finite", remedy="leave out specifications without estimate")
+    towards = np.vstack([found, drawn]) * (1 if alternative == "greater" else -1)
+    rows = []
+    for name, values in {
+        "median estimate": np.median(towards, axis=1),
+        "share of that sign": (towards > 0).mean(axis=1),
+    }.items():
+        reached = values[1:] >= values[0] - TIE * abs(values[0])
+        shown = -values if name == "median estimate" and alternative == "less" else values
+        low, middle, high = np.quantile(shown[1:], [0.025, 0.5, 0.975])
+        row = {"statistic": name, "observed": shown[0], "p_value": (1 + reached.sum()) / (1 + len(drawn))}
+        row |= {"smallest_p": 1 / (1 + len(drawn)), "draws_median": middle, "draws_low": low, "draws_high": high}
+        rows.append(row | {"n_specifications": len(found), "n_draws": len(drawn)})
+    return pd.DataFrame(rows)
+
+
 @dataclass(frozen=True, slots=True)
 class _Units:
     """Units of a table in the order of their first rows: name of their column, code of each row, rows, strata."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -14,7 +14,7 @@ from regiometrics.errors import DomainError
 KEY = "regiometrics"
 _PREFIX = "application/papermill.record/"
 
-Plain = bool | int | float | str | None
+Plain = bool | int | float | str | list[float] | None
 
 
 def record(**values: object) -> None:
@@ -25,12 +25,13 @@ def record(**values: object) -> None:
     Parameters
     ----------
     **values
-        Numbers, text, truth values or None, each under the name it is to be called by, unique in its notebook.
+        Numbers, text, truth values, None, or sequences of numbers such as the draws of a test, each under the name it
+        is to be called by, unique in its notebook.
 
     Raises
     ------
     DomainError
-        A value that is no single finite number, text, truth value or None.
+        A value that is none of these, or a number that is not finite.
 
     Examples
     --------
@@ -83,8 +84,16 @@ def _plain(name: str, value: object) -> Plain:
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real | Decimal) and np.isfinite(float(value)):
-        return float(f"{float(value):.6g}")
+        return _rounded(value)
+    if isinstance(value, Sequence | np.ndarray) and all(isinstance(part, Real) for part in value):
+        numbers = [_rounded(part) for part in value]
+        if np.isfinite(numbers).all():
+            return numbers
     raise DomainError(
         f"{name} = {value!r} cannot be recorded",
-        remedy="record single finite numbers, text, truth values or None, one name each",
+        remedy="record finite numbers, sequences of them, text, truth values or None, one name each",
     )
+
+
+def _rounded(value: Real | Decimal) -> float:
+    return float(f"{float(value):.6g}")
