@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +90,9 @@ PERIODS = {"2014": (2014, 2014), "2013-2014": (2013, 2014)}
 DRAWS = 999
 SEED = 2016
 TAILS = (0.025, 0.975)
+DELTAS = {"four provinces": CODES, "without Anhui": [code for code in CODES if code != ANHUI]}
+JOINT = "2006-2014"  # window of the joint test
+TIE = 1e-12  # gap below which two values of a statistic count as equal
 MEASURED = {"industry": "section", "value": "persons", "time": "year"}
 
 
@@ -198,6 +201,16 @@ def city_tensor(employment: pd.DataFrame, sections: Sequence[str]) -> tuple[Floa
     return persons, province
 
 
+def province_totals(persons: Floats, province: Sequence[str]) -> Floats:
+    """Persons (provinces, years, sections) of the seven provinces."""
+    return np.stack([persons[np.array(province) == p].sum(axis=0) for p in CODES])
+
+
+def national_totals(employment: pd.DataFrame, sections: Sequence[str]) -> Floats:
+    """Persons (years, sections) of all cities."""
+    return employment.groupby("year")[list(sections)].sum().to_numpy(dtype=float)
+
+
 def resampled(persons: Floats, province: Sequence[str]) -> Floats:
     """Persons (provinces, draws, years, sections) where each province draws as many of its cities, with replacement."""
     streams = np.random.default_rng(SEED).spawn(len(CODES))
@@ -253,25 +266,44 @@ def size_factor(totals: Floats, members: Sequence[str]) -> Floats:
     return np.sqrt(1 + rest).mean(axis=0)
 
 
+def share_of(totals: Floats, members: Sequence[str]) -> Floats:
+    """Share of each of some provinces in their sum."""
+    size = totals[[CODES.index(m) for m in members]].sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(size / size.sum(axis=0))
+
+
+def against_nation(totals: Floats, nation: Floats, members: Sequence[str]) -> Floats:
+    """The index of each of some provinces against all cities."""
+    own = totals[[CODES.index(m) for m in members]]
+    return distance(own, np.broadcast_to(nation, own.shape))
+
+
+def means_of(totals: Floats, nation: Floats, members: Sequence[str]) -> dict[str, Floats]:
+    """Means of the indices of some provinces taken as a cluster."""
+    rest, share = against_rest(totals, members), share_of(totals, members)
+    return {
+        "rest_mean": rest.mean(axis=0),
+        "cluster_mean": ((1 - share) * rest).mean(axis=0),
+        "national_mean": against_nation(totals, nation, members).mean(axis=0),
+        "pair_mean": np.stack(list(paired(totals, members).values())).mean(axis=0),
+    }
+
+
 def levels_of(totals: Floats, nation: Floats, cluster: str, *, anhui: bool) -> dict[str, Floats]:
     """What one cluster is compared by: means and extremes of its indices."""
     members = members_of(cluster, anhui=anhui)
-    own = totals[[CODES.index(m) for m in members]]
-    size = own.sum(axis=-1)
-    rest, national = against_rest(totals, members), distance(own, np.broadcast_to(nation, own.shape))
-    with np.errstate(invalid="ignore"):
-        share = size / size.sum(axis=0)
-    of_pairs = np.stack(list(paired(totals, members).values()))
+    means, rest = means_of(totals, nation, members), against_rest(totals, members)
     core = members.index(CORES[cluster])
     return {
-        "rest_mean": rest.mean(axis=0),
-        "rest_weighted": (share * rest).sum(axis=0),
+        "rest_mean": means["rest_mean"],
+        "rest_weighted": (share_of(totals, members) * rest).sum(axis=0),
         "rest_core": rest[core],
-        "cluster_mean": ((1 - share) * rest).mean(axis=0),
-        "national_mean": national.mean(axis=0),
-        "national_core": national[core],
-        "pair_mean": of_pairs.mean(axis=0),
-        "pair_max": of_pairs.max(axis=0),
+        "cluster_mean": means["cluster_mean"],
+        "national_mean": means["national_mean"],
+        "national_core": against_nation(totals, nation, members)[core],
+        "pair_mean": means["pair_mean"],
+        "pair_max": np.stack(list(paired(totals, members).values())).max(axis=0),
         "size_factor": size_factor(totals, members),
     }
 
@@ -300,6 +332,72 @@ def levels(totals: Floats, draws: Floats, nation: Floats) -> Iterator[pd.DataFra
                     "high": high,
                 }
             )
+
+
+def divisions(members: Sequence[str]) -> list[tuple[list[str], list[str]]]:
+    """All ways to divide provinces into three and the others; of those in the order of `CODES` the first is true."""
+    return [([*three], [m for m in members if m not in three]) for three in combinations(members, 3)]
+
+
+def divided(totals: Floats, nation: Floats, members: Sequence[str]) -> Floats:
+    """What the means of three provinces are above those of the others, (divisions, means, years)."""
+    of = [
+        [np.stack([*means_of(totals, nation, part).values()]) for part in division] for division in divisions(members)
+    ]
+    return np.stack([three - others for three, others in of])
+
+
+def divided_blocks(tables: dict[str, pd.DataFrame]) -> dict[str, tuple[Floats, list[str]]]:
+    """Differences (divisions, specifications, years) of `divided`, and the provinces that are divided.
+
+    ``both`` never has Anhui in the three, so that each division can be seen with and without it.
+    """
+    found: dict[str, list[Floats]] = {delta: [] for delta in DELTAS}
+    for sections, employment in product(STRUCTURES.values(), tables.values()):
+        totals = province_totals(*city_tensor(employment, sections))
+        for delta, members in DELTAS.items():
+            found[delta].append(divided(totals, national_totals(employment, sections), members))
+    blocks = {delta: (np.concatenate(found[delta], axis=1), members) for delta, members in DELTAS.items()}
+    (four, _), (without, members) = blocks.values()
+    apart = [ANHUI in others for _, others in divisions(CODES)]
+    return blocks | {"both": (np.concatenate([four[apart], without], axis=1), members)}
+
+
+def joint(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Whether the specifications of the level taken together differ from what other divisions of the provinces give.
+
+    After Simonsohn, Simmons and Nelson (2020, Nature Human Behaviour 4, 1208-1214), over all divisions: the p-value is
+    exact and one-sided, towards a higher index of the three; beside it stands the share among the divisions that have
+    Beijing in the three. The index of the core city is left out, since a cluster made by division has none.
+    """
+    first, last = WINDOWS[JOINT]
+    rows = []
+    for delta, (of_years, members) in divided_blocks(tables).items():
+        with_beijing = np.array([CORES[NORTH] in three for three, _ in divisions(members)])
+        window = of_years[..., first - YEARS[0] : last - YEARS[0] + 1]
+        by_years = {str(first + i): window[..., i] for i in range(last - first + 1)} | {JOINT: window.mean(axis=-1)}
+        for years, differences in by_years.items():
+            counts = {"n_specifications": differences.shape[1], "n_divisions": len(differences)}
+            statistics = {
+                "median difference": np.median(differences, axis=1),
+                "share above zero": (differences > 0).mean(axis=1),
+            }
+            for statistic, values in statistics.items():
+                of = {"years": years, "delta": delta, "statistic": statistic}
+                rows.append(of | exact(values, with_beijing) | counts)
+    return pd.DataFrame(rows).round(6)
+
+
+def exact(values: Floats, some: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """The first value beside all: the share as large, among all and among some; the least such share; the median."""
+    reached = values >= values[0] - TIE
+    return {
+        "observed": float(values[0]),
+        "p_value": float(reached.mean()),
+        "smallest_p": float((values >= values.max() - TIE).mean()),
+        "p_with_beijing": float(reached[some].mean()),
+        "divisions_median": float(np.median(values)),
+    }
 
 
 def indices(totals: Floats) -> dict[tuple[str, str, str], Floats]:
@@ -360,9 +458,9 @@ def province_files(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         for kind, employment in tables.items():
             totals = by_province(employment)
             persons, province = city_tensor(employment, sections)
-            own = np.stack([persons[np.array(province) == p].sum(axis=0) for p in CODES])
+            own = province_totals(persons, province)
             draws, deals = resampled(persons, province), dealt(persons, province)
-            nation = employment.groupby("year")[list(sections)].sum().to_numpy(dtype=float)
+            nation = national_totals(employment, sections)
             found = {
                 "provinces": relative(totals, sections).merge(
                     province_tests(own, draws, deals), on=["unit", "year"], validate="one_to_one"
@@ -493,6 +591,7 @@ def make(sources: Path) -> dict[str, pd.DataFrame]:
     members = of_members(tables["raw"])
     files = {
         **province_files(tables),
+        "joint": joint(tables),
         "advantages": advantages(tables["mended"]),
         "cities": cities(members),
         "cluster_pairs": cluster_pairs(members),

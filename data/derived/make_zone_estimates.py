@@ -17,9 +17,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from make_balanced_growth import compared
 from make_coagglomeration import WORKBOOK, read_workbook
 from rebuild import rebuild
+from scipy import stats
 
 from regiometrics.data import facts
 from regiometrics.data.boundaries import prefectures
@@ -27,8 +30,11 @@ from regiometrics.estimate.fixed_effects import FixedEffectsResult
 from regiometrics.estimate.matching import psm_did
 from regiometrics.estimate.mediation import moderation
 from regiometrics.estimate.modern_did import honest_bounds
+from regiometrics.estimate.placebo import draw_adoptions
 from regiometrics.estimate.staggered import StaggeredDesign, pre_trend_test, winsorize
 from regiometrics.result import EffectResult
+
+Floats = npt.NDArray[np.float64]
 
 FILES = {
     "lights": (
@@ -49,6 +55,7 @@ PAPER_YEARS = (2003, 2022)
 LEFT_OUT = {"500000", "520500", "520600"}  # Chongqing, Bijie and Tongren, as in the paper
 LARGE = 500  # 10,000 persons, as p5 divides cities by size
 DRAWS, SEED, WINDOW = 1999, 5, (-6, 8)
+SIGN = -1  # of the policy in print
 FIRST_YEARS = (-6, 4)  # leads and lags behind the bounds, whose effect is the mean of years 0 to 4
 DEPARTURES = {"smoothness": (0, 0.001, 0.002, 0.005), "relative_magnitude": (0, 0.25, 0.5, 1)}
 KEYS = {"unit": "adcode", "time": "year", "outcome": "gini", "adoption": "adoption"}
@@ -246,8 +253,10 @@ def mechanisms(table: pd.DataFrame) -> Iterator[dict[str, object]]:
             yield fitted("table 7", f"Gini on {term}" + f", {moderator}" * (term == "policy"), second, term, **own)
 
 
-def curve(table: pd.DataFrame, all_cities: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The two-way coefficient under every combination of measure, cities, years and control, errors clustered by city.
+def specifications(
+    table: pd.DataFrame, all_cities: pd.DataFrame
+) -> Iterator[tuple[dict[str, str], pd.DataFrame, str, list[str]]]:
+    """Every combination of measure, cities, years and control: its names, balanced rows, outcome and controls.
 
     Each measure is divided by its mean, so that the estimates compare: they are shares of the mean.
     """
@@ -265,10 +274,106 @@ def curve(table: pd.DataFrame, all_cities: pd.DataFrame) -> Iterator[dict[str, o
         used = [measure, "ln_gdp"] if control == "ln_gdp" else [measure]
         rows = sample[sample["year"].between(*window)].dropna(subset=used)
         rows = rows.groupby("adcode").filter(lambda city, span=window: len(city) == span[1] - span[0] + 1)
-        options = {**KEYS, "outcome": measure, "controls": used[1:]}
-        effect = StaggeredDesign(rows.assign(**{measure: rows[measure] / rows[measure].mean()}), **options).twfe()
         choice = {"measure": names[measure], "cities": cities, "years": span, "control": control}
+        yield choice, rows.assign(**{measure: rows[measure] / rows[measure].mean()}), measure, used[1:]
+
+
+def curve(table: pd.DataFrame, all_cities: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The two-way coefficient under every specification, errors clustered by city."""
+    for choice, rows, measure, controls in specifications(table, all_cities):
+        effect = StaggeredDesign(rows, **{**KEYS, "outcome": measure, "controls": controls}).twfe()
         yield {**choice, **{name: getattr(effect, name) for name in ("estimate", "low", "high", "n_units")}}
+
+
+def adoptions(table: pd.DataFrame, all_cities: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Years of adoption, a row per city, as they are (column 0) and permuted, by among which cities; infinite: never.
+
+    All that adopt are in the paper-like sample. Permuted among all cities, some dates leave it; permuted inside it,
+    each specification keeps its number of treated cities.
+    """
+    first, last = YEARS
+    true = all_cities.groupby("adcode")["adoption"].first()
+    never = last - first + 1
+    starts = (true - first).fillna(never).astype(int)
+    inside = true.index.isin(table["adcode"])
+    options = {"n_periods": never, "n": DRAWS, "seed": SEED}
+    drawn = {
+        "all cities": draw_adoptions(starts, **options),
+        "paper-like cities": draw_adoptions(starts, scheme="within_strata", strata=inside, **options),
+    }
+    return {
+        among: pd.DataFrame(np.vstack([starts, draws]).T, true.index).add(first).astype(float).replace(last + 1, np.inf)
+        for among, draws in drawn.items()
+    }
+
+
+def off_effects(cells: Floats) -> Floats:
+    """Cells (cities, years, variables) of a balanced panel off the effects of cities and years."""
+    by_city, by_year = cells.mean(axis=1, keepdims=True), cells.mean(axis=0, keepdims=True)
+    return np.asarray(cells - by_city - by_year + by_city.mean(axis=0, keepdims=True))
+
+
+def from_each(cells: Floats) -> Floats:
+    """Sums along axis 1 from each position to the end, and the empty sum after it."""
+    sums = cells[:, ::-1].cumsum(axis=1)[:, ::-1]
+    return np.concatenate([sums, np.zeros_like(sums[:, :1])], axis=1)
+
+
+def refitted(rows: pd.DataFrame, outcome: str, controls: list[str], adoption: pd.DataFrame) -> tuple[Floats, Floats]:
+    """The two-way coefficient and its t, clustered by city, of a balanced panel under each column of adoption years.
+
+    The policy off effects is 1 from adoption on, less the city's share of treated years, less the deviation ``f`` of
+    the year's share of treated cities from its mean. Its products with columns off effects are sums over the treated
+    years less those with ``f``, so that no policy need be written out.
+    """
+    table = rows.pivot(index="adcode", columns="year", values=[outcome, *controls])
+    n_cities, n_years = len(table), rows["year"].nunique()
+    left = off_effects(table.to_numpy(dtype=float).reshape(n_cities, -1, n_years).swapaxes(1, 2))
+    z = np.linalg.qr(left[..., 1:].reshape(n_cities * n_years, -1))[0].reshape(n_cities, n_years, -1)
+    y = left[..., 0] - z @ np.einsum("ctk,ct->k", z, left[..., 0])
+
+    years, cities = np.sort(rows["year"].unique()), np.arange(n_cities)
+    starts = np.searchsorted(years, adoption.loc[table.index].to_numpy().T)
+    share = np.stack([(starts <= t).mean(axis=1) for t in range(n_years)], axis=1)
+    f = share - share.mean(axis=1, keepdims=True)
+    treated = n_years - starts
+    of_y = from_each(y)[cities, starts] - f @ y.T
+    of_z = from_each(z)[cities, starts] - np.einsum("dt,ctk->dck", f, z)
+    own = treated - treated**2 / n_years - 2 * np.take_along_axis(from_each(f), starts, axis=1)
+    own += (f**2).sum(axis=1, keepdims=True)
+
+    slope = of_z.sum(axis=1)
+    cross = of_y - slope @ np.einsum("ctk,ct->kc", z, y)
+    own += np.einsum("dk,dl,ctk,ctl->dc", slope, slope, z, z, optimize=True) - 2 * np.einsum("dk,dck->dc", slope, of_z)
+    square = own.sum(axis=1)
+    estimate = cross.sum(axis=1) / square
+    score = cross - estimate[:, None] * own
+    n, n_terms = n_cities * n_years, 1 + len(controls) + n_years
+    factor = n_cities / (n_cities - 1) * (n - 1) / (n - n_terms)
+    return estimate, estimate * square / np.sqrt(factor * (score**2).sum(axis=1))
+
+
+def joint(table: pd.DataFrame, all_cities: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Whether the specifications of the curve taken together differ from what permuted adoptions give.
+
+    After Simonsohn, Simmons and Nelson (2020, Nature Human Behaviour 4, 1208-1214): the years of adoption change places
+    among cities, in all specifications at once. The p-value is one-sided, towards a fall of inequality.
+    """
+    chosen = [*specifications(table, all_cities)]
+    for among, adoption in adoptions(table, all_cities).items():
+        fits = [refitted(rows, outcome, controls, adoption) for _, rows, outcome, controls in chosen]
+        estimates, ts = (np.stack(part) for part in zip(*fits, strict=True))
+        n_cities = np.array([rows["adcode"].nunique() for _, rows, _, _ in chosen])
+        critical = stats.t.ppf(0.975, n_cities - 1)[:, None]
+        statistics = {
+            "median estimate": (np.median(estimates, axis=0), SIGN),
+            "median t": (np.median(ts, axis=0), SIGN),
+            "share negative": (np.mean(SIGN * estimates > 0, axis=0), 1),
+            "share significant": (np.mean(SIGN * ts > critical, axis=0), 1),
+        }
+        counts = {"n_specifications": len(chosen), "n_draws": DRAWS}
+        for statistic, (values, sign) in statistics.items():
+            yield {"permuted": among, "statistic": statistic, **compared(values, sign), **counts}
 
 
 def estimates(table: pd.DataFrame, all_cities: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -318,6 +423,7 @@ def estimates(table: pd.DataFrame, all_cities: pd.DataFrame) -> dict[str, pd.Dat
         "bacon": bacon,
         "bounds": pd.concat(bounds),
         "curve": pd.DataFrame(curve(table, all_cities)),
+        "joint": pd.DataFrame(joint(table, all_cities)),
     }
 
 

@@ -63,7 +63,7 @@ SHIPPED_P4: Mapping[str, tuple[str, ...]] = MappingProxyType(
             name: ("derived", "specialization", f"{name}.csv")
             for name in (
                 *("provinces", "pairs", "levels", "changes", "advantages"),
-                *("cities", "cluster_pairs", "national_shares", "flags"),
+                *("cities", "cluster_pairs", "national_shares", "flags", "joint"),
             )
         },
         **{name: ("results", f"{name}.csv") for name in ("specialization_size", "fitted_structure", "fitted_hightech")},
@@ -81,7 +81,7 @@ SHIPPED_P5: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "city_coagglomeration": ("derived", "city_coagglomeration_2003_2019.csv"),
         **{
             name: ("derived", "zones", f"{name}.csv")
-            for name in ("estimates", "paths", "placebo", "bacon", "bounds", "curve", "moments")
+            for name in ("estimates", "paths", "placebo", "bacon", "bounds", "curve", "joint", "moments")
         },
         "tests": ("results", "tests_of_the_policy.csv"),
         "dynamic_effects": ("results", "dynamic_effects.csv"),

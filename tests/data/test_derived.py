@@ -10,12 +10,22 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from regiometrics.data.files import data_file
+from regiometrics.estimate.staggered import StaggeredDesign
 
 
 def series(name: str) -> pd.DataFrame:
     return pd.read_csv(data_file("derived", name), dtype={"adcode": str})
+
+
+@pytest.fixture(scope="module")
+def zones_script(root):
+    folder = root / "data" / "derived"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)  # scripts of this folder import each other
+        return SimpleNamespace(**runpy.run_path(str(folder / "make_zone_estimates.py")))
 
 
 @pytest.mark.sources
@@ -88,7 +98,7 @@ def test_the_index_of_four_sections_agrees_with_the_series_of_p3_up_to_the_base_
 def test_estimates_are_kept_without_rows_of_their_sources():
     folder = data_file("derived", "zones", "estimates.csv").parent
     tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
-    assert set(tables) == {"estimates", "paths", "placebo", "bacon", "bounds", "curve", "moments"}
+    assert set(tables) == {"estimates", "paths", "placebo", "bacon", "bounds", "curve", "joint", "moments"}
     assert not any({"adcode", "city", "city_id", "year"} & set(table) for table in tables.values())
 
 
@@ -104,6 +114,78 @@ def test_one_coefficient_stands_under_every_kind_of_error():
     for name, rows in bacon.groupby("specification"):
         assert rows["weight"].sum() == pytest.approx(1, abs=1e-5)
         assert rows["weight"] @ rows["estimate"] == pytest.approx(clustered[name], abs=1e-6)
+
+
+def test_the_joint_test_observes_the_curve():
+    folder = data_file("derived", "zones", "curve.csv").parent
+    curve, joint = (pd.read_csv(folder / f"{name}.csv") for name in ("curve", "joint"))
+    half_width = (curve["high"] - curve["low"]) / 2
+    t = curve["estimate"] * stats.t.ppf(0.975, curve["n_units"] - 1) / half_width
+    observed = {
+        "median estimate": curve["estimate"].median(),
+        "median t": t.median(),
+        "share negative": (curve["estimate"] < 0).mean(),
+        "share significant": (curve["high"] < 0).mean(),
+    }
+    assert set(joint["permuted"]) == {"all cities", "paper-like cities"}
+    assert all(rows.tolist() == list(observed) for _, rows in joint.groupby("permuted")["statistic"])
+    assert joint["observed"].to_numpy() == pytest.approx(joint["statistic"].map(observed).to_numpy(), rel=2e-5)
+    assert (joint["n_specifications"] == len(curve)).all()
+    counts = joint["p_value"] * (1 + joint["n_draws"])
+    assert counts.between(1 - 1e-2, 1 + joint["n_draws"]).all()
+    assert (counts - counts.round()).abs().max() < 1e-2  # six digits of a share of 2000
+    assert (joint["draws_low"] <= joint["draws_median"]).all() and (joint["draws_median"] <= joint["draws_high"]).all()
+    inside = joint["observed"].between(joint["draws_low"], joint["draws_high"])
+    assert (joint.loc[inside, "p_value"] > 0.02).all()
+
+
+@pytest.mark.parametrize("controls", [[], ["x"]])
+def test_a_refitted_adoption_is_the_regression_under_that_adoption(zones_script, controls):
+    rng = np.random.default_rng(6)
+    cities, years = [f"c{k:02}" for k in range(12)], range(2006, 2013)
+    rows = pd.DataFrame([(city, year) for city in cities for year in years], columns=["adcode", "year"])
+    rows = rows.assign(y=rng.normal(size=len(rows)), x=rng.normal(size=len(rows)) + rows["year"] % 3)
+    start = np.r_[2007.0, 2009, 2009, 2012, 2020, [np.inf] * 9]  # of two cities more than these rows have
+    adoption = pd.DataFrame({k: rng.permutation(start) for k in range(4)}, [*cities, "d00", "d01"])
+    shuffled = rows.sample(frac=1, random_state=1)
+    estimate, t = zones_script.refitted(shuffled, "y", controls, adoption)
+    for k in adoption:
+        dated = rows.assign(start=rows["adcode"].map(adoption[k]).replace(np.inf, np.nan))
+        design = StaggeredDesign(dated, unit="adcode", time="year", outcome="y", adoption="start", controls=controls)
+        effect = design.twfe()
+        assert estimate[k] == pytest.approx(effect.estimate, rel=1e-9)
+        assert t[k] == pytest.approx(effect.estimate / effect.std_error, rel=1e-9)
+
+
+def test_adoptions_change_places_among_their_cities_alone(zones_script):
+    every = pd.DataFrame([(f"c{k}", year) for k in range(9) for year in (2003, 2004)], columns=["adcode", "year"])
+    every["adoption"] = every["adcode"].map({"c0": 2010, "c1": 2010, "c2": 2014})
+    sample = every[every["adcode"].isin([f"c{k}" for k in range(6)])]
+    for among, drawn in zones_script.adoptions(sample, every).items():
+        true = every.groupby("adcode")["adoption"].first().fillna(np.inf)
+        assert drawn.shape == (9, 1 + zones_script.DRAWS)
+        assert (drawn[0] == true).all()
+        assert (np.sort(drawn, axis=0) == np.sort(true)[:, None]).all()
+        share = np.isfinite(drawn.iloc[:, 1:]).mean(axis=1)
+        inside = share.index.isin(sample["adcode"])
+        assert share[inside].to_numpy() == pytest.approx(3 / 9 if among == "all cities" else 3 / 6, abs=0.05)
+        assert share[~inside].to_numpy() == pytest.approx(3 / 9 if among == "all cities" else 0, abs=0.05)
+
+
+@pytest.mark.sources
+def test_the_true_adoption_gives_the_curve(zones_script, sources):
+    everywhere = zones_script.panel(sources)
+    sample = zones_script.paper_sample(everywhere, sources)
+    curve = pd.read_csv(data_file("derived", "zones", "curve.csv"))
+    true = zones_script.adoptions(sample, everywhere)["all cities"][[0]]
+    chosen = [*zones_script.specifications(sample, everywhere)]
+    assert [choice for choice, *_ in chosen] == curve[[*chosen[0][0]]].to_dict("records")
+    found = [zones_script.refitted(rows, outcome, controls, true) for _, rows, outcome, controls in chosen]
+    estimate, t = np.array(found)[..., 0].T
+    half_width = estimate / t * stats.t.ppf(0.975, curve["n_units"] - 1)
+    assert estimate == pytest.approx(curve["estimate"].to_numpy(), abs=1e-6)
+    assert estimate - half_width == pytest.approx(curve["low"].to_numpy(), abs=1e-6)
+    assert estimate + half_width == pytest.approx(curve["high"].to_numpy(), abs=1e-6)
 
 
 def test_estimates_on_the_delta_hold_means_of_groups_and_no_row_of_a_city():

@@ -38,6 +38,10 @@ FILES = {
     "cluster_pairs": ["cluster", "partition", "year", "n_pairs", "mean", "largest", "city_a", "city_b"],
     "national_shares": ["year", "manufacturing", "producer_services"],
     "flags": ["adcode", "year", "flag", "reason"],
+    "joint": [
+        *("years", "delta", "statistic", "observed", "p_value", "smallest_p", "p_with_beijing", "divisions_median"),
+        *("n_specifications", "n_divisions"),
+    ],
 }
 CODED = ("province", "province_a", "province_b", "adcode", "city_a", "city_b")
 CELL = ["structure", "cells", "cluster", "year"]
@@ -182,6 +186,45 @@ def test_the_factor_of_size_follows_from_the_shares():
     for cluster in (NORTH, DELTA):
         at = pd.MultiIndex.from_frame(rows.assign(cluster=cluster)[CELL])
         assert rows[cluster].to_numpy() == pytest.approx(factor.loc[at].to_numpy(), abs=2e-5)  # shares have six digits
+
+
+def test_the_joint_test_observes_the_levels():
+    levels = kept("levels").query("2006 <= year <= 2014")
+    levels = levels[levels["statistic"].isin(["rest_mean", "cluster_mean", "national_mean", "pair_mean"])]
+    specifications = levels.pivot(index=["delta", "structure", "cells", "statistic"], columns="year")["difference"]
+    specifications["2006-2014"] = specifications.mean(axis=1)
+    joint = kept("joint").set_index(["years", "delta", "statistic"])
+    assert joint.index.is_unique
+    assert len(joint) == 10 * 3 * 2
+    for years, differences in specifications.rename(columns=str).items():
+        for delta in ("four provinces", "without Anhui", "both"):
+            of = differences if delta == "both" else differences.loc[delta]
+            median, share = (joint.loc[(years, delta, name)] for name in ("median difference", "share above zero"))
+            assert len(of) == median["n_specifications"] == share["n_specifications"]
+            assert median["observed"] == pytest.approx(of.median(), abs=2 * HALF)
+            assert share["observed"] == pytest.approx((of > 0).mean(), abs=HALF)
+
+
+def test_exact_p_values_are_shares_of_the_divisions():
+    joint = kept("joint")
+    assert joint.groupby("delta")["n_divisions"].unique().map(list).to_dict() == {
+        "both": [20],
+        "four provinces": [35],
+        "without Anhui": [20],
+    }
+    for column, n in {
+        "p_value": joint["n_divisions"],
+        "smallest_p": joint["n_divisions"],
+        "p_with_beijing": joint["n_divisions"].map({35: 15, 20: 10}),
+    }.items():
+        counts = joint[column] * n
+        assert (counts - counts.round()).abs().max() < 40 * HALF
+        assert counts.round().between(1, n).all()
+    assert (joint["p_value"] >= joint["smallest_p"]).all()
+    medians = joint[joint["statistic"] == "median difference"]
+    assert medians["smallest_p"].to_numpy() == pytest.approx(1 / medians["n_divisions"], abs=HALF)
+    of_six = medians.loc[medians["delta"] == "without Anhui", "divisions_median"]
+    assert (of_six == 0).all()  # three against three: each division has its opposite
 
 
 def test_changes_are_differences_of_the_indices_beside_them():
@@ -353,3 +396,67 @@ def test_equal_independent_dispersion_gives_indices_in_proportion_to_the_factor_
     assert index / index[0] == pytest.approx(np.array(expected) / expected[0], rel=0.02)  # 4000 draws
     factor = script.size_factor(totals, list(size))
     assert factor == pytest.approx(np.mean(expected), rel=1e-9)
+
+
+def test_the_true_division_comes_first_and_gives_the_levels(script, persons):
+    nation = persons.sum(axis=0)
+    for anhui, members in zip((True, False), script.DELTAS.values(), strict=True):
+        assert script.divisions(members)[0] == tuple(
+            script.members_of(cluster, anhui=anhui) for cluster in (NORTH, DELTA)
+        )
+        north, delta = (script.levels_of(persons, nation, cluster, anhui=anhui) for cluster in (NORTH, DELTA))
+        names = list(script.means_of(persons, nation, members))
+        expected = np.stack([north[name] - delta[name] for name in names])
+        assert script.divided(persons, nation, members)[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_division_is_measured_as_clusters_of_that_membership(script, persons):
+    """Against the library, which is told that the provinces of the division are the clusters."""
+    grid = pd.MultiIndex.from_product([script.CODES, range(15), range(19)], names=["province", "year", "section"])
+    long = pd.Series(persons.ravel(), grid, name="persons").reset_index()
+    where = {"region": "province", "industry": "section", "value": "persons", "time": "year", "cluster": "cluster"}
+    found = script.divided(persons, persons.sum(axis=0), script.CODES)
+    assert len(found) == 35
+    for k in (0, 11, 34):
+        three, others = script.divisions(script.CODES)[k]
+        assert sorted([*three, *others]) == sorted(script.CODES)
+        long["cluster"] = long["province"].map(dict.fromkeys(three, "three") | dict.fromkeys(others, "others"))
+        slow = [
+            relative_specialization(long, reference=reference, **where).groupby(["time", "group"])["specialization"]
+            for reference in ("rest", "cluster")
+        ]
+        whole = relative_specialization(long, reference="national", **where)
+        whole["group"] = whole["unit"].map(long.drop_duplicates("province").set_index("province")["cluster"])
+        slow.append(whole.groupby(["time", "group"])["specialization"])
+        slow.append(interregional_specialization(long, **where).groupby(["time", "group"])["specialization"])
+        for mean, values in zip(found[k], slow, strict=True):
+            by_group = values.mean().unstack("group")
+            assert mean == pytest.approx((by_group["three"] - by_group["others"]).to_numpy(), abs=1e-12)
+
+
+def test_a_division_of_six_has_the_opposite_sign_of_its_complement(script, persons):
+    members = script.DELTAS["without Anhui"]
+    found, places = script.divided(persons, persons.sum(axis=0), members), script.divisions(members)
+    for k, (_, others) in enumerate(places):
+        opposite = next(i for i, (three, _) in enumerate(places) if three == others)
+        assert (found[k] == -found[opposite]).all()
+
+
+def test_an_exact_p_value_counts_the_true_division_and_ties(script):
+    values, some = np.array([2.0, 1.0, 2.0, 3.0, -4.0]), np.array([True, False, False, True, True])
+    found = script.exact(values, some)
+    assert found["p_value"] == pytest.approx(3 / 5)
+    assert found["p_with_beijing"] == pytest.approx(2 / 3)
+    assert found["smallest_p"] == pytest.approx(1 / 5)
+    assert (found["observed"], found["divisions_median"]) == (2, 2)
+    assert script.exact(np.zeros(4), np.ones(4, dtype=bool))["smallest_p"] == 1
+
+
+def test_a_planted_difference_has_the_smallest_p_value(script):
+    common = np.full((len(script.CODES), 15, 19), 100.0)
+    for k, code in enumerate(script.members_of(NORTH)):
+        common[script.CODES.index(code), :, 3 * k : 3 * k + 3] += 500  # each of its own kind
+    for members in script.DELTAS.values():
+        rest, _, _, pairs = np.moveaxis(script.divided(common, common.sum(axis=0), members), 1, 0)
+        for values in (rest[:, 0], pairs[:, 0]):
+            assert script.exact(values, np.ones(len(values), dtype=bool))["p_value"] == 1 / len(values)
