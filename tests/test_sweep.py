@@ -15,7 +15,8 @@ from pandas.testing import assert_frame_equal
 from regiometrics import in_process, sweep
 from regiometrics.data.files import notebooks_folder
 from regiometrics.errors import DataProblems, DomainError, RegionError
-from regiometrics.sweep import Grid, parameters, read_grid, run, specifications
+from regiometrics.sweep import Grid, engines, identity, labelled, parameters, read_grid, run, specifications
+from regiometrics.sweep.tasks import sweep_of
 
 OWN = ["seconds", "engine"]
 RECORD = "from regiometrics.report.record import record"
@@ -186,6 +187,18 @@ def test_types_of_the_table_hang_on_the_parameters_alone(small, tmp_path):
     assert pd.read_csv(tmp_path / "b" / "results.csv").columns.tolist() == one.columns.tolist()
 
 
+def test_a_recorded_list_stands_in_the_table_as_json(tmp_path):
+    path = notebook(tmp_path, [RECORD, "record(draws=[4 / i for i in range(n, 4)])"], "n: int = 1  # first")
+    grid = Grid("s", grid={"n": [1, 4, 0]}, notebook=path)
+    executed, warm = by_notebook(grid, tmp_path / "a"), in_this_process(grid, tmp_path / "b")
+    assert warm["draws"].tolist()[:2] == ["[4.0, 2.0, 1.33333]", "[]"]
+    assert pd.isna(warm["draws"][2]) and "ZeroDivisionError" in warm["error"][2]
+    assert_frame_equal(executed.drop(columns=OWN), warm.drop(columns=OWN), check_exact=True)
+    assert_frame_equal(pd.read_parquet(tmp_path / "b" / "results.parquet"), warm, check_exact=True)
+    alone = in_this_process(replace(grid, grid={"n": [4]}), tmp_path / "c")  # no list with anything in it
+    assert alone["draws"].dtype == warm["draws"].dtype == "str"
+
+
 def test_finished_runs_are_not_run_again_and_broken_files_are(small, tmp_path, monkeypatch):
     grid = Grid("s", grid={"n": [1, 2, 3]}, notebook=small)
     first = in_this_process(grid, tmp_path / "out")
@@ -194,8 +207,8 @@ def test_finished_runs_are_not_run_again_and_broken_files_are(small, tmp_path, m
     kept = json.loads(jsons[1].read_text("utf-8"))
     jsons[1].write_text(json.dumps(kept | {"error": "cell 1: Error"}), "utf-8")
     (tmp_path / "out" / ".sweep-x.part").write_text("{", "utf-8")
-    calls, one = [], sweep._one
-    monkeypatch.setattr(sweep, "_one", lambda task, folders: calls.append(task.run) or one(task, folders))
+    calls, one = [], sweep.run_task
+    monkeypatch.setattr(sweep, "run_task", lambda task, folders: calls.append(task.run) or one(task, folders))
     again = in_this_process(grid, tmp_path / "out")
     assert calls == first["run"].tolist()[:2]
     assert_frame_equal(first.drop(columns="seconds"), again.drop(columns="seconds"))
@@ -225,9 +238,9 @@ def test_the_id_covers_code_data_library_and_the_readers_folder(small, tmp_path,
     names.append(name())
     notebook(tmp_path, [*CODE, "1"])
     names.append(name())
-    monkeypatch.setattr(sweep, "_sources_hash", lambda: "other")
+    monkeypatch.setattr(identity, "_sources_hash", lambda: "other")
     names.append(name())
-    monkeypatch.setattr(sweep, "_folder_hash", lambda path: "other")
+    monkeypatch.setattr(identity, "_data_hash", lambda: "other")
     names.append(name())
     assert names[0] == names[1]
     assert len(set(names)) == len(names) - 1
@@ -239,18 +252,18 @@ def test_files_that_change_meanwhile_stop_the_sweep_once(what, small, tmp_path, 
     own.mkdir()
     (own / "a.csv").write_text("1", "utf-8")
     grid = Grid("s", {"source": str(own)}, {"n": [1, 2, 3, 4]}, notebook=small)
-    by_plan, calls = sweep._by_plan, []
+    by_plan, calls = engines._by_plan, []
 
     def edited(task, *further):
         calls.append(task.run)
         if len(calls) == 3 and what == "folder":
             (own / "a.csv").write_text("another", "utf-8")
         elif len(calls) == 3:
-            patched.setattr(sweep, "_sources_hash" if what == "the library" else "_folder_hash", lambda *path: "other")
+            patched.setattr(identity, "_sources_hash" if what == "the library" else "_data_hash", lambda: "other")
         return by_plan(task, *further)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweep, "_by_plan", edited)
+        patched.setattr(engines, "_by_plan", edited)
         words = f"{own if what == 'folder' else what} changed while it ran"
         with pytest.raises(RegionError, match=words):
             in_this_process(grid, tmp_path / "out")
@@ -261,7 +274,7 @@ def test_files_that_change_meanwhile_stop_the_sweep_once(what, small, tmp_path, 
 
 
 def test_code_that_is_no_longer_in_memory_is_not_run_warm(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "_LOADED", "older")
+    monkeypatch.setattr(identity, "_LOADED", "older")
     with pytest.raises(RegionError, match="the library changed"):
         in_this_process(Grid("s", notebook=small), tmp_path / "out")
 
@@ -283,7 +296,7 @@ def test_finished_runs_can_be_asked_for(small, tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_finished(small, tmp_path, monkeypatch):
-    grid, one, calls = Grid("s", grid={"n": [1, 2, 3]}, notebook=small), sweep._one, []
+    grid, one, calls = Grid("s", grid={"n": [1, 2, 3]}, notebook=small), sweep.run_task, []
 
     def stopped(task, folders):
         calls.append(task)
@@ -292,7 +305,7 @@ def test_ctrl_c_keeps_what_is_finished(small, tmp_path, monkeypatch):
         return one(task, folders)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(sweep, "_one", stopped)
+        patched.setattr(sweep, "run_task", stopped)
         in_this_process(grid, tmp_path / "out")
     assert len(pd.read_parquet(tmp_path / "out" / "results.parquet")) == 2
     assert in_this_process(grid, tmp_path / "out")["error"].tolist() == [""] * 3
@@ -469,6 +482,50 @@ def test_a_parameter_may_not_be_called_like_a_column(tmp_path):
 def test_int_for_float_is_the_same_run(small):
     grid = Grid("s", {"share": 1}, notebook=small)
     assert specifications(grid)["run"][0] == specifications(replace(grid, base={"share": 1.0}))["run"][0]
-    assert np.isscalar(sweep._tasks(grid, in_process=False)[0][0].parameters["share"])
+    assert np.isscalar(sweep_of(grid, in_process=False).tasks[0].parameters["share"])
     with pytest.raises(DomainError):
         specifications(replace(grid, base={"n": 1.5}))
+
+
+LABELS = """
+chapter: p3
+labels:
+  clusters:
+    all: []
+    one: &one [pearl_river_delta]
+  flagged_rows: {kept: true, left out: false}
+base: {clusters: *one}
+grid: {flagged_rows: [true, false], ddof: [0, 1]}
+specifications:
+  - clusters: []
+"""
+
+
+def test_labels_stand_for_values_and_change_no_run(tmp_path):
+    (tmp_path / "grid.yml").write_text(LABELS, "utf-8")
+    grid = read_grid(tmp_path / "grid.yml")
+    plain = specifications(grid)
+    shown = labelled(grid, plain)
+    assert shown["flagged_rows"].tolist() == ["kept", "kept", "left out", "left out", "kept"]
+    assert shown["clusters"].tolist() == ["one"] * 4 + ["all"]
+    assert shown["ddof"].tolist() == plain["ddof"].tolist()  # has no labels
+    assert plain["run"].tolist() == specifications(replace(grid, labels={}))["run"].tolist()
+
+
+def test_a_value_without_a_label_is_refused():
+    grid = Grid("p3", grid={"ddof": [0, 1]}, labels={"ddof": {"n": 0}})
+    with pytest.raises(DomainError, match="ddof = 1 has no label"):
+        labelled(grid, specifications(grid))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"dofd": {"n": 0}}, "labels, dofd names 'dofd', which is no parameter"),
+        ({"ddof": {"n": "none"}}, "labels, ddof: ddof = 'none' is no int"),
+        ({"ddof": [0, 1]}, "labels: ddof has"),
+    ],
+)
+def test_wrong_labels_are_refused_before_the_first_run(labels, message):
+    with pytest.raises(DomainError, match=message):
+        specifications(Grid("p3", grid={"ddof": [0, 1]}, labels=labels))

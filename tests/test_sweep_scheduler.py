@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from regiometrics import sweep
 from regiometrics.errors import RegionError
-from regiometrics.sweep import Grid, run
+from regiometrics.sweep import Grid, cluster, engines, run
+from regiometrics.sweep.identity import OtherFiles
 
 PARAMETERS = """source: str = "shipped"  # shipped, or the path of a folder with your own tables
 n: int = 0  # how many
@@ -47,7 +47,7 @@ def small(tmp_path):
 
 
 @contextmanager
-def cluster(folder: Path, n_workers: int):
+def scheduler_of(folder: Path, n_workers: int):
     """A scheduler and workers as processes of their own; yields the scheduler's address."""
     dask, address = [sys.executable, "-m", "dask"], folder / "scheduler.json"
     place = ["--scheduler-file", str(address)]
@@ -81,16 +81,16 @@ def threads(monkeypatch):
     @contextmanager
     def client(workers, scheduler):
         options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
-        with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as made:
+        with distributed.LocalCluster(**options) as local, distributed.Client(local) as made:
             yield made
 
-    monkeypatch.setattr(sweep, "_client", client)
+    monkeypatch.setattr(cluster, "_client", client)
 
 
 def test_a_run_whose_worker_died_gets_one_more_try_alone(small, tmp_path, monkeypatch, threads):
     from distributed.scheduler import KilledWorker
 
-    by_plan, tried = sweep._by_plan, []
+    by_plan, tried = engines._by_plan, []
 
     def dying(task, *further):
         n = task.parameters["n"]
@@ -101,7 +101,7 @@ def test_a_run_whose_worker_died_gets_one_more_try_alone(small, tmp_path, monkey
             raise MemoryError("no memory")
         return by_plan(task, *further)
 
-    monkeypatch.setattr(sweep, "_by_plan", dying)
+    monkeypatch.setattr(engines, "_by_plan", dying)
     table = run(Grid("s", grid={"n": [1, 13, 3, 4]}, notebook=small), out=tmp_path, in_process=True, progress=False)
     worker = "the worker process died while it ran this"
     assert table["error"].tolist() == ["", worker, "", "the worker failed: MemoryError: no memory"]
@@ -110,9 +110,9 @@ def test_a_run_whose_worker_died_gets_one_more_try_alone(small, tmp_path, monkey
 
 def test_a_worker_with_another_version_stops_the_sweep(small, tmp_path, monkeypatch, threads):
     def older(*given):
-        raise sweep._OtherFiles("the library")
+        raise OtherFiles("the library")
 
-    monkeypatch.setattr(sweep, "_by_plan", older)
+    monkeypatch.setattr(engines, "_by_plan", older)
     with pytest.raises(RegionError, match="a worker has another version of the library"):
         run(Grid("s", grid={"n": [1, 2, 3]}, notebook=small), out=tmp_path, in_process=True, progress=False)
     assert not list(tmp_path.glob("*.json")) and len(pd.read_parquet(tmp_path / "results.parquet")) == 0
@@ -136,7 +136,7 @@ def test_a_worker_that_dies_costs_its_own_run_alone(small, tmp_path):
 
 
 def test_an_absent_scheduler_is_named(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "_SECONDS_FOR_A_SCHEDULER", 1)
+    monkeypatch.setattr(cluster, "_SECONDS_FOR_A_SCHEDULER", 1)
     with pytest.raises(RegionError, match="no scheduler with workers at tcp://127.0.0.1:1"):
         run(Grid("s", notebook=small), out=tmp_path / "out", scheduler="tcp://127.0.0.1:1", progress=False)
 
@@ -149,7 +149,7 @@ def test_a_scheduler_gives_the_table_of_this_machine(small, tmp_path):
     grid = Grid("s", {"source": str(own)}, {"n": list(range(8))}, notebook=small)
     here = run(grid, out=tmp_path / "here", progress=False)
     warm = run(grid, out=tmp_path / "warm", in_process=True, progress=False)
-    with cluster(tmp_path, 2) as address:
+    with scheduler_of(tmp_path, 2) as address:
         there = run(grid, out=tmp_path / "there", scheduler=address, progress=False)
         warm_there = run(grid, out=tmp_path / "warm_there", scheduler=address, in_process=True, progress=False)
     assert set(here["rows"].dropna()) == {3}

@@ -1,0 +1,117 @@
+"""What running a statement may change, and which statements are refused because they would outlive a run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from regiometrics.errors import RegionError
+from regiometrics.in_process.known import BUILTINS, DRAWING, READING, SETTINGS, STORING, TRUSTED, WRITING
+from regiometrics.in_process.names import chain, mentioned
+from regiometrics.in_process.scope import Effect, Scope, functions_of, scope_of
+
+
+def scope_with_effects(nodes: Sequence[ast.stmt]) -> Scope:
+    """What names stand for in a notebook, and what its functions may do, by way of those that they call too."""
+    scope, defined = scope_of(nodes), functions_of(nodes)
+    while True:
+        functions = {name: _joined(_effect_of_body(part, scope) for part in defined[name]) for name in scope.functions}
+        if functions == scope.functions:
+            return scope
+        scope = replace(scope, functions=functions)
+
+
+def effect_of(node: ast.AST, scope: Scope, *, inside: bool = False) -> Effect:
+    """What running a statement may change, and whether more is unknown; ``inside`` is for one of a function's body."""
+    effect = Effect()
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return effect
+    # a definition runs nothing but its defaults; what its body does happens where it is named
+    parts: Iterable[ast.AST] = ast.walk(node)
+    if isinstance(node, ast.FunctionDef) and not inside:
+        outer = [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+        parts = (part for top in outer for part in ast.walk(top))
+    for part in parts:
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and part.id in scope.functions:
+            called = scope.functions[part.id]
+            effect.changes |= called.changes
+            effect.unknown |= called.unknown
+        elif isinstance(part, ast.Raise | ast.Assert):
+            effect.unknown = True
+        elif isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
+            effect.changes |= mentioned(part.value)
+            effect.unknown |= bool(scope.path(part))
+        elif isinstance(part, ast.AugAssign):
+            effect.changes |= mentioned(part.target)
+        elif isinstance(part, ast.With | ast.AsyncWith):
+            effect.changes |= {name for item in part.items for name in mentioned(item.context_expr)}
+        elif isinstance(part, ast.Call):
+            _add_call(part, scope, effect)
+    effect.changes = scope.sharing(effect.changes)
+    return effect
+
+
+def _joined(effects: Iterable[Effect]) -> Effect:
+    whole = Effect()
+    for effect in effects:
+        whole.changes |= effect.changes
+        whole.unknown |= effect.unknown
+    return whole
+
+
+def _effect_of_body(function: ast.FunctionDef, scope: Scope) -> Effect:
+    whole = _joined(effect_of(node, scope, inside=True) for node in function.body)
+    whole.changes |= {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
+    return whole
+
+
+def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:
+    """Add to an effect what a call may change."""
+    given = {name for value in (*call.args, *(k.value for k in call.keywords)) for name in mentioned(value)}
+    whole = mentioned(call)
+    if any(keyword.arg in ("inplace", "out", "copy") for keyword in call.keywords):
+        effect.changes |= whole
+    if path := scope.path(call.func):
+        if not is_trusted(path):
+            effect.unknown = True
+            effect.changes |= whole
+    elif isinstance(call.func, ast.Name):
+        name = call.func.id
+        if name in scope.functions:
+            if scope.functions[name].changes:
+                effect.changes |= given
+        elif name not in BUILTINS & scope.builtins and name != "display":
+            effect.unknown = True
+            effect.changes |= whole
+    elif isinstance(call.func, ast.Attribute) and scope.generators.issuperset(chain(call.func.value) or [""]):
+        pass  # that it moves on follows from its mention
+    elif isinstance(call.func, ast.Attribute) and call.func.attr in STORING:
+        effect.changes |= whole
+    elif not (isinstance(call.func, ast.Attribute) and call.func.attr in READING):
+        effect.unknown = True
+        effect.changes |= whole
+
+
+def is_trusted(path: Sequence[str]) -> bool:
+    """Whether a function is known to leave its arguments and the process alone."""
+    if path[0] not in TRUSTED or not SETTINGS.isdisjoint(path) or not WRITING.isdisjoint(path):
+        return False
+    if path[0] == "numpy" and "random" in path:
+        return path[-1] in DRAWING
+    return not path[-1].startswith(("write", "save", "to_parquet", "to_csv", "register", "set_"))
+
+
+def refuse_settings(number: int, node: ast.stmt, scope: Scope) -> None:
+    """Refuse what outlives a run in a process that is used again: settings, and imported objects that are changed."""
+    for part in ast.walk(node):
+        path = scope.path(part) if isinstance(part, ast.Attribute | ast.Subscript) else []
+        if not path or path[0] in ("os", "matplotlib"):  # the process's own are put back; figures record nothing
+            continue
+        stored = isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load)
+        set_ = path[0] in ("numpy", "pandas") and not SETTINGS.isdisjoint(path)
+        if stored or set_ or (path[0] == "regiometrics" and path[-1] in STORING):
+            raise RegionError(
+                f"code cell {number} changes {'.'.join(path)}, which would leak into the runs after it",
+                remedy="run this notebook by the notebook engine",
+            )
