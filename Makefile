@@ -61,6 +61,7 @@ results: $(STAMP) ## Draw the stored Monte Carlo results again
 	$(BIN)/python data/results/make_dynamic_panel_size.py
 	$(BIN)/python data/results/make_specialization_size.py
 	$(BIN)/python data/results/make_fitted_structure.py
+	$(BIN)/python data/results/make_sweeps.py
 
 lock: $(STAMP) ## Bring requirements.lock in step with pyproject.toml
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -305,6 +306,39 @@ def load(
         case "p3":
             return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
     return {"p1": _load_p1, "p4": _load_p4, "p5": _load_p5}[chapter](source, seed=seed, missing=missing)
+
+
+def stored_sweep(chapter: str) -> pd.DataFrame:
+    """What the book's own sweep of a chapter found: a row per specification of its grid in ``notebooks/sweeps``.
+
+    Parameters
+    ----------
+    chapter : str
+        ``"p1"`` to ``"p5"``.
+
+    Returns
+    -------
+    DataFrame
+        ``paper`` (bool, the paper's own choices), the parameters that vary (lists in the words of the grid), and the
+        recorded results. A result that is a list, such as the draws of a test, is an array.
+
+    Raises
+    ------
+    RegionError
+        An unknown chapter.
+
+    Examples
+    --------
+    >>> swept = stored_sweep("p3")
+    >>> int(swept["paper"].sum()), len(swept) >= 24
+    (1, True)
+    """
+    if chapter not in CHAPTERS:
+        raise RegionError(f"there is no chapter {chapter!r}", remedy=f"chapters: {', '.join(CHAPTERS)}")
+    table = pd.read_csv(data_file("results", "sweeps", f"{chapter}.csv"))
+    for column in [name for name in table if str(table[name].iloc[0]).startswith("[")]:
+        table[column] = table[column].map(json.loads).map(np.array)
+    return table
 
 
 def _load_p3(

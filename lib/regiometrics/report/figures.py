@@ -31,8 +31,6 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
-from scipy.optimize import isotonic_regression
-from scipy.stats import gaussian_kde
 
 from regiometrics.data import boundaries
 from regiometrics.errors import DomainError, KeyColumnError
@@ -60,6 +58,7 @@ class SyntheticPath(Protocol):
 
 
 WIDTH = 6.4  # inches, the width of the column
+MAP_DPI = 110  # outlines compress badly, and an executed chapter should stay below two megabytes
 INK, QUIET, FAINT = "#222222", "#6E6E6E", "#E4E4E4"
 
 CLUSTER_COLOURS: Mapping[str, str] = MappingProxyType(
@@ -209,6 +208,8 @@ def spread(positions: npt.ArrayLike, sizes: npt.ArrayLike, *, low: float = -np.i
     >>> spread([0.0, 0.1, 5.0], 1.0)
     array([-0.45,  0.55,  5.  ])
     """
+    from scipy.optimize import isotonic_regression  # long to import, and needed here alone
+
     wanted = np.asarray(positions, dtype=float)
     if not wanted.size:
         return wanted
@@ -736,7 +737,8 @@ def delta_map(
     shapes = shapes.dissolve(shapes["unit"].fillna(shapes["adcode"]))
     west, south, east, north = shapes.total_bounds
     if ax is None:
-        ax = plt.subplots(figsize=(WIDTH, WIDTH * (north - south) / (east - west) + 0.2))[1]
+        size = (WIDTH, WIDTH * (north - south) / (east - west) + 0.2)
+        ax = plt.subplots(figsize=size, dpi=MAP_DPI)[1]
     of_unit, no_unit = shapes[shapes["type"].notna()], shapes[shapes["type"].isna()]
     districts = of_unit.geometry[of_unit["type"] == "district"]
     cities = of_unit.geometry[of_unit["type"] == "county_city"].representative_point()
@@ -1588,6 +1590,8 @@ def placebo_density(
     '−0.3'
     >>> plt.close(panels[0].figure)
     """
+    from scipy.stats import gaussian_kde  # long to import, and needed here alone
+
     samples = {name: _spread_out(name, values) for name, values in draws.items()}
     marks = [observed[name] for name in samples] + ([] if printed is None else [printed])
     ends = np.array([*marks, *(end for drawn in samples.values() for end in (drawn.min(), drawn.max()))])
@@ -2627,7 +2631,8 @@ def _coloured_map(
     west, south, east, north = units.total_bounds
     east, south = east + 4e5, MAINLAND_SOUTH if inset else south  # room for names and for the corner
     if ax is None:
-        ax = plt.subplots(figsize=(WIDTH, WIDTH * (north - south) / (east - west) + 0.25))[1]
+        size = (WIDTH, WIDTH * (north - south) / (east - west) + 0.25)
+        ax = plt.subplots(figsize=size, dpi=MAP_DPI)[1]
     low, high = values.quantile([0.02, 0.98]) if limits is None else limits
     shade = ScalarMappable(Normalize(low, high), colormaps["YlGnBu"])
     _draw_units(ax, units, values, shade, (west, south, east, north))
