@@ -9,6 +9,7 @@ shows the old numbers. Nothing is done only where sources and built pages are th
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import is_myst_markdown_notebook, myst_nb_reader_plugin
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -36,6 +38,9 @@ BUILD = Path("_build")
 HTML = BUILD / "html"
 NUMBERS_STAMP = BUILD / "numbers.sha256"  # what the execution cache was filled from
 BOOK_STAMP = BUILD / "book.sha256"  # what the last successful build left
+RAISED = BUILD / "raised.json"  # pages whose code raised in the last build, each with its error
+OWN = Path("edition.json")  # stands in an edition, and names its chapters on own data
+OWN_NOTEBOOKS = BUILD / "own"
 WORKERS = 2
 
 
@@ -48,6 +53,7 @@ def make_book() -> None:
     before = fingerprint(book_sources())
     forget()
     fill_cache()
+    write_own_notebooks()
     # the log of a failed build is its warnings, on stderr
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n", "--keep-going", "-q"]
     if code := subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
@@ -120,6 +126,7 @@ def forget() -> None:
     BOOK_STAMP.unlink(missing_ok=True)
     for folder in (HTML, BUILD / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
+    RAISED.unlink(missing_ok=True)
     BUILD.mkdir(exist_ok=True)
     NUMBERS_STAMP.write_text(numbers)
 
@@ -138,20 +145,37 @@ def fill_cache() -> None:
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
+def write_own_notebooks() -> None:
+    """Write the executed notebooks of an edition's chapters on own data, which those pages offer for download."""
+    cache = get_cache(_settings()["cache"])
+    for name in json.loads(OWN.read_text("utf-8")) if OWN.is_file() else ():
+        page = Path("notebooks", f"{name}.md")
+        notebook, kept = chapter(page), cache.match_cache_notebook(myst_nb_reader_plugin(str(page)))
+        code = (cell for cell in notebook.cells if cell.cell_type == "code")
+        for cell, executed in zip(code, cache.get_cache_bundle(kept.pk).nb.cells, strict=True):
+            cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
+        OWN_NOTEBOOKS.mkdir(exist_ok=True)
+        nbformat.write(notebook, OWN_NOTEBOOKS / f"{name}.ipynb")
+
+
 def execute(notebooks: Mapping[Path, NotebookNode]) -> Iterator[tuple[Path, NotebookNode, float]]:
     """Execute notebooks and yield each with its seconds as it ends; if any failed, exit after the last one."""
-    failed = []
+    failed: dict[str, str] = {}
     with ThreadPoolExecutor(WORKERS) as pool:
         running = {pool.submit(_execute, notebook): source for source, notebook in notebooks.items()}
         for done in as_completed(running):
             source = running[done]
             if error := done.exception():
                 print(f"executing {source}: {error}", file=sys.stderr)
-                failed.append(str(source))
+                of_cell = isinstance(error, CellExecutionError)
+                name, words = (error.ename, error.evalue) if of_cell else (type(error).__name__, error)
+                failed[source.as_posix()] = f"{name}: {words}"
             else:
                 print(f"executed {source} ({done.result():.0f} s)", flush=True)
                 yield source, notebooks[source], done.result()
     if failed:
+        BUILD.mkdir(exist_ok=True)
+        RAISED.write_text(json.dumps(failed), "utf-8")
         sys.exit(f"Failed: {', '.join(failed)}")
 
 

@@ -42,6 +42,8 @@ KNOWN = (
     Parameter("flagged_rows", "bool", True),
     Parameter("clusters", "list", []),
     Parameter("lags", "list", [2000, 2003]),
+    Parameter("missing", "str", "raise"),
+    Parameter("cities", "str", "stored"),
 )
 
 
@@ -161,12 +163,28 @@ def test_run_keeps_the_notebook_and_shows_values(call, engine, tmp_path):
     assert lines[:2] == ["p3: 62 s, x.ipynb", "verdict: 2 of 3"] and lines[-1] == "and 2 more values in the notebook"
 
 
+def test_run_finds_folders_from_here_and_leaves_words_alone(call, engine, tmp_path):
+    (tmp_path / "own").mkdir()
+    assert call("run", "p4", "--missing", "drop", "-p", "source=simulated", "-p", "cities=own")[0] == 0
+    own = str((tmp_path / "own").resolve())
+    assert engine.calls[0][0].base == {"source": "simulated", "cities": own, "missing": "drop"}
+    assert call("run", "p4", "-p", "cities=stored")[0] == 0 and engine.calls[1][0].base == {"cities": "stored"}
+
+
 def test_run_that_fails_names_the_cell_and_keeps_the_notebook(call, engine, tmp_path):
     engine.fail = ("r2004",)
     code, out, err = call("run", "p3")
     assert code == 1 and out == ""
     assert "cell 4: ValueError: no year" in err and "p3_coagglomeration_run.ipynb" in err
     assert [path.name for path in tmp_path.iterdir()] == ["p3_coagglomeration_run.ipynb"]
+
+
+def test_remedy_is_told_in_words_of_the_command_line(call, engine, monkeypatch):
+    error = RegionError("a gap", remedy="add the rows, or pass missing='drop' to go on without them")
+    table = pd.DataFrame({"run": ["r"], "error": [f"cell 3: RegionError: {error}"]})
+    monkeypatch.setattr(engine, "run", lambda grid, **options: table)
+    said = "p3 failed: cell 3: RegionError: a gap. Remedy: add the rows, or say --missing drop to go on without them.\n"
+    assert call("run", "p3") == (1, "", said)
 
 
 def test_run_whose_worker_died_says_so(call, engine, tmp_path):
@@ -183,6 +201,8 @@ def test_run_whose_worker_died_says_so(call, engine, tmp_path):
         (["p3", "--data", "absent"], "there is no folder absent"),
         (["p3", "-p", "source=absent"], "there is no folder absent"),
         (["p3", "--data", ".", "-p", "source=simulated"], "name the data twice"),
+        (["p3", "--missing", "drop", "-p", "missing=raise"], "say it twice"),
+        (["p3", "-p", "cities=absent"], "there is no folder absent"),
         (["p3", "--out", "x.txt"], "end it in .ipynb"),
         (["p3", "--out", "absent/x.ipynb"], "there is no folder absent"),
         ([], "Missing argument"),
@@ -220,7 +240,11 @@ def test_sweep_that_is_badly_used_runs_nothing(call, engine, arguments):
 def test_template_then_check(call):
     code, out, _ = call("template", "p3", "own/p3")
     files = ["employment.csv", "national.csv", "cities.csv", "COLUMNS.md"]
-    assert code == 0 and out.split() == [f"own/p3/{name}" for name in files]
+    assert code == 0 and out.splitlines()[:4] == [f"own/p3/{name}" for name in files]
+    named = dict(line.split(maxsplit=1) for line in out.splitlines()[5:])
+    assert "matched by name" in out.splitlines()[4] and "".join(named) == "ABCDEFGHIJKLMNOPQRS"
+    assert named["I"] == "information transmission, software and information technology 信息传输、软件和信息技术服务业"
+    assert call("template", "p4", "own/p4")[1].splitlines()[-1] == "own/p4/COLUMNS.md"
     code, out, err = call("template", "p3_coagglomeration", "own/p3")
     assert (code, out) == (2, "") and "overwrites nothing" in err
     code, out, err = call("check", "p3", "own/p3")
@@ -258,24 +282,21 @@ def test_ledger_counts_and_writes(call, tmp_path):
 
 @pytest.fixture
 def builder(monkeypatch):
-    """The edition's steps: examination by a file's presence, preparation and build only noted."""
-    made = SimpleNamespace(prepared=[], code=0, page=True)
+    """The edition's steps: examination by a file's presence, the build only noted."""
+    made = SimpleNamespace(built=[], code=0, page=True, raised={})
 
     def examine(chapter, folder, *, missing):
         errors = [("cities", RegionError("a gap"))] if (folder / "bad").exists() else []
         return edition.Examination(chapter, folder, edition._frame(errors), {"cities": 2}, ())
 
-    def prepare(own, out, *, missing):
-        made.prepared.append((list(own), missing))
-        out.mkdir()
-
-    def build(out):
+    def build_on(own, out, *, missing, keep_going):
+        made.built.append((list(own), missing, keep_going))
         if made.page:
             (out / "_build" / "html").mkdir(parents=True)
             (out / "_build" / "html" / "index.html").write_text("", "utf-8")
-        return made.code, "what went wrong"
+        return edition.Built(made.code, "what went wrong", made.raised)
 
-    for name, step in {"examine": examine, "prepare": prepare, "build": build}.items():
+    for name, step in {"examine": examine, "build_on": build_on}.items():
         monkeypatch.setattr(edition, name, step)
     return made
 
@@ -289,7 +310,7 @@ def own(tmp_path):
 
 def test_edition_of_all_folders_that_are_well(call, builder, own):
     code, out, err = call("edition", "--data", "own", "--out", "book", "--missing", "drop")
-    assert (code, err) == (0, "") and builder.prepared == [(["p3", "p5"], "drop")]
+    assert (code, err) == (0, "") and builder.built == [(["p3", "p5"], "drop", False)]
     assert "subfolder raw is no chapter" in out and out.endswith("book/_build/html/index.html, own data: p3, p5\n")
 
 
@@ -297,11 +318,11 @@ def test_edition_with_a_problem_builds_nothing_unless_told(call, builder, own, t
     (own / "p3" / "bad").touch()
     code, out, err = call("edition", "--data", "own", "--out", "book")
     assert code == 1 and "1. table cities: a gap" in out and "--keep-going" in err
-    assert builder.prepared == [] and not (tmp_path / "book").exists()
+    assert builder.built == [] and not (tmp_path / "book").exists()
     code, out, _ = call("edition", "--data", "own", "--out", "book", "--keep-going")
-    assert code == 1 and builder.prepared == [(["p5"], "raise")] and out.endswith("own data: p5\n")
+    assert code == 1 and builder.built == [(["p5"], "raise", True)] and out.endswith("own data: p5\n")
     (own / "p5_transfer_zones" / "bad").touch()
-    assert call("edition", "--data", "own", "--out", "again", "--keep-going")[0] == 1 and len(builder.prepared) == 1
+    assert call("edition", "--data", "own", "--out", "again", "--keep-going")[0] == 1 and len(builder.built) == 1
 
 
 @pytest.mark.parametrize(("page", "message"), [(True, "built with warnings"), (False, "no page was built")])
@@ -311,10 +332,20 @@ def test_edition_whose_build_complains(call, builder, own, page, message):
     assert code == 1 and "what went wrong" in err and message in out + err
 
 
+def test_edition_with_a_chapter_whose_code_raises(call, builder, own):
+    builder.raised = {"p3": "ValueError: no year"}
+    code, out, err = call("edition", "--data", "own", "--out", "book", "--keep-going")
+    assert code == 1 and err == "p3 could not be computed: ValueError: no year\n" and out.endswith("own data: p5\n")
+    builder.code, builder.page = 1, False
+    code, out, err = call("edition", "--data", "own", "--out", "again")
+    assert code == 1 and "regiometrics run p3 --data" in err and "--keep-going builds the others" in err
+    assert "what went wrong" not in err
+
+
 def test_edition_that_is_badly_used(call, builder, tmp_path):
     assert call("edition", "--data", "absent", "--out", "book")[0] == 2
     assert call("edition", "--data", tmp_path, "--out", "book")[0] == 2
-    assert call("edition", "--out", "book")[0] == 2 and builder.prepared == []
+    assert call("edition", "--out", "book")[0] == 2 and builder.built == []
 
 
 def test_chapters_of_the_help_are_those_of_the_library(call):

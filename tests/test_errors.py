@@ -24,5 +24,6 @@ def test_one_problem_is_raised_as_itself_and_several_as_one_report():
     with pytest.raises(DataProblems) as report:
         raise_problems([one, two])
     assert report.value.problems == (one, two)
-    assert "2 problems found" in str(report.value)
-    assert "\n  2. second." in str(report.value)
+    assert str(report.value) == (
+        "2 problems found:\n  1. first.\n  2. second.\nRemedy: mend the files and load them again."
+    )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DONE, FINDINGS, BAD_USE = 0, 1, 2
 VALUES_SHOWN = 12
+FOLDERS = {"source": ("shipped", "simulated"), "cities": ("stored",)}
+"""Parameters that may name a folder, and their other values."""
 
 app = typer.Typer(
     add_completion=False,
@@ -59,6 +61,10 @@ def run(
     data: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder of your own tables, the parameter source.")
     ] = None,
+    missing: Annotated[
+        _Missing | None,
+        typer.Option(help="Of your own tables, as in `check`; the parameter missing.", metavar="raise|drop"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Executed notebook; CHAPTER_run.ipynb here when left out.")
     ] = None,
@@ -73,12 +79,17 @@ def run(
 
     key = chapter_id(chapter)
     values = assignments(parameter or [], sweep.parameters(key))
+    if missing is not None:
+        if "missing" in values:
+            raise RegionError("--missing and -p missing say it twice", remedy="leave one of them out")
+        values["missing"] = missing.value
     if data is not None:
         if "source" in values:
             raise RegionError("--data and -p source name the data twice", remedy="leave one of them out")
-        values["source"] = str(_folder(data))
-    elif values.get("source") not in {None, "shipped", "simulated"}:
-        values["source"] = str(_folder(Path(str(values["source"]))))  # the notebook runs in another folder
+        values["source"] = str(data)
+    for name in FOLDERS.keys() & values.keys():
+        if values[name] not in FOLDERS[name]:
+            values[name] = str(_folder(Path(str(values[name]))))  # the notebook runs in another folder
     target = _notebook(out if out is not None else Path(f"{chapters.CHAPTERS[key].name}_run.ipynb"))
     grid = sweep.Grid(chapter=key, base=values, grid={})
     with tempfile.TemporaryDirectory() as work:
@@ -88,7 +99,7 @@ def run(
             shutil.copyfile(notebook, target)
         kept = notebook.is_file()
     if row["error"]:
-        typer.echo(f"{key} failed: {row['error']}", err=True)
+        typer.echo(f"{key} failed: {_said(row['error'])}", err=True)
         if kept:
             typer.echo(f"executed so far: {target}", err=True)
         raise typer.Exit(FINDINGS)
@@ -140,14 +151,19 @@ def template(
     """Write CSV files to fill in with your own data.
 
     Each table of the chapter has its headers and two example rows. COLUMNS.md, beside them, names key,
-    columns and units. No file is ever overwritten.
+    columns and units. Sections of the economy are printed by letter and name. No file is ever overwritten.
     """
-    from regiometrics.data.template import write_template
+    from regiometrics.data.template import section_names, write_template
     from regiometrics.edition import chapter_id, examples
 
     key = chapter_id(chapter)
     for path in write_template(key, folder, examples(key)):
         typer.echo(path)
+    sections = section_names(key)
+    if sections:
+        typer.echo("columns A to S, to be matched by name, since yearbooks have other letters and another order:")
+    for letter, (english, chinese) in sections.items():
+        typer.echo(f"  {letter}  {english} {chinese}")
 
 
 @app.command(epilog="Example: regiometrics check p3 own/p3 --missing drop")
@@ -159,7 +175,8 @@ def check(
     """Print all problems of a folder of your own data.
 
     Each is told by table, column, rows and keys, with a remedy. Ends with 1 where there is
-    a problem, and with 0 where the chapter can be computed on the folder.
+    a problem, and with 0 where the chapter can be loaded from the folder. A method of the chapter
+    may still need more years or cities than there are; it says so when the chapter is run.
     """
     from regiometrics.edition import chapter_id, examine
 
@@ -201,7 +218,8 @@ def edition(
     ],
     missing: MissingRule = _Missing.RAISE,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Leave chapters whose folder has problems as shipped.")
+        bool,
+        typer.Option("--keep-going", help="Leave chapters as shipped whose folder has problems, or whose code fails."),
     ] = False,
 ) -> None:
     """Build the whole book on your own data.
@@ -223,16 +241,23 @@ def edition(
         remedy = "mend the files" if not passed else "mend the files, or build the others with --keep-going"
         typer.echo(f"nothing was built: {remedy}", err=True)
         raise typer.Exit(FINDINGS)
-    own_edition.prepare(passed, out, missing=missing.value)
-    code, messages = own_edition.build(out)
+    built = own_edition.build_on(passed, out, missing=missing.value, keep_going=keep_going)
+    for name, error in built.raised.items():
+        typer.echo(f"{name} could not be computed: {_said(error)}", err=True)
     page = out / "_build" / "html" / "index.html"
-    if code:
-        typer.echo(messages, err=True)
     if not page.is_file():
-        typer.echo("no page was built", err=True)
+        if not built.raised:
+            typer.echo(built.messages, err=True)
+        own = [name for name in built.raised if name in passed]
+        remedy = f"; `regiometrics run {own[0]} --data FOLDER` keeps the notebook up to the error" if own else ""
+        remedy += ", and --keep-going builds the others" if own and not keep_going and len(own) < len(passed) else ""
+        typer.echo(f"no page was built{remedy}", err=True)
         raise typer.Exit(FINDINGS)
-    typer.echo(f"{page}, own data: {', '.join(passed)}" + ("; built with warnings" if code else ""))
-    raise typer.Exit(FINDINGS if code or len(passed) < len(found) else DONE)
+    if built.code:
+        typer.echo(built.messages, err=True)
+    done = ", ".join(name for name in passed if name not in built.raised)
+    typer.echo(f"{page}, own data: {done}" + ("; built with warnings" if built.code else ""))
+    raise typer.Exit(FINDINGS if built.code or built.raised or len(passed) < len(found) else DONE)
 
 
 def assignments(texts: Sequence[str], known: Sequence[Parameter]) -> dict[str, object]:
@@ -289,6 +314,11 @@ def _items(parameter: Parameter, text: str) -> list[object]:
         return items
     kind = type(parameter.default[0]) if parameter.default else str
     return [kind(item.strip()) for item in text.split(",") if item.strip()]
+
+
+def _said(error: str) -> str:
+    """An error of the library in the words of the command line."""
+    return error.replace("pass missing=", "say missing=").replace("missing='drop'", "--missing drop")
 
 
 def _folder(path: Path) -> Path:

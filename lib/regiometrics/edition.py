@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +26,7 @@ from regiometrics import chapters
 from regiometrics.data import schemas
 from regiometrics.data.load import table_file
 from regiometrics.data.template import GUIDE, kept_examples
-from regiometrics.errors import KEYS_SHOWN, DataProblems, MissingValueError, RegionError, UnbalancedPanelError
+from regiometrics.errors import DataProblems, MissingValueError, RegionError, UnbalancedPanelError
 from regiometrics.panel import Missing
 
 CHECKOUT = Path(__file__).parents[2]
@@ -38,12 +38,19 @@ SOURCES = ("book", "data", "lib", "notebooks", "_config.yml", "_toc.yml", "requi
 MARK = "edition.json"
 """File that marks a folder as an edition, which the next one may replace."""
 
+SPANS_SHOWN = 20
+"""Keys of offending rows that a report of a folder lists, years that follow each other being one."""
+
 _WORDS = (
-    "The text was written about the data that the book ships, so its conclusions need not hold here. "
-    "The paper's printed numbers are not judged."
+    "What else it shows stands on data of the book. Text and captions were written about those, so that what they say "
+    "need not hold here. No number from own data is set against print."
 )
+_FAILED = "The page could not be computed on own data, so it stands on the data of the book. The error was:"
+_SUBJECTS = {"source": "tables and figures", "cities": "one table, on the specialisation of cities,"}
 _LEFT_OUT = {error.__name__ for error in (MissingValueError, UnbalancedPanelError)}
 _FINISHED = Path("_build", "book.sha256")  # stands only while no build runs and the last one succeeded
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_RAISED = Path("_build", "raised.json")  # left by a build in which the code of pages raised
 _KEPT = (Path("_build", "numbers.sha256"), Path("_build", ".jupyter_cache"))
 
 
@@ -73,7 +80,7 @@ class Examination:
 
     @property
     def passed(self) -> bool:
-        """Whether the chapter can be computed on the folder."""
+        """Whether the chapter can be loaded from the folder."""
         return self.problems.empty
 
     def report(self) -> str:
@@ -91,18 +98,57 @@ class Examination:
         return "\n".join([*lines, *(f"note: {_without_remedy(note)}" for note in self.notes)])
 
 
+@dataclass(frozen=True)
+class Built:
+    """How the build of an edition ended.
+
+    Attributes
+    ----------
+    code : int
+        0, or what the build ended with. Warnings count, and with them alone the pages are there all the same.
+    messages : str
+        What it said on stderr, without colours.
+    raised : mapping of str to str
+        Error by chapter, or by page that is none, whose code raised.
+    """
+
+    code: int
+    messages: str
+    raised: Mapping[str, str]
+
+
 def _paragraph(number: int, found: Mapping[Hashable, Any]) -> Iterator[str]:
     where = [f"table {found['table']}" if found["table"] else "the tables together"]
     where += [f"column {found['column']}"] if found["column"] else []
     problem = str(found["problem"]).removesuffix(f" (table {found['table']!r})")
     yield f"{number}. {', '.join(where)}: {problem}"
-    keys = [" ".join(map(_plain, key if isinstance(key, tuple) else [key])) for key in found["keys"]]
     if found["rows"]:
-        more = "; ..." if len(keys) > KEYS_SHOWN else ""
-        yield f"   rows: {found['rows']}" + (f" ({'; '.join(keys[:KEYS_SHOWN])}{more})" if keys else "")
+        keys = list(_spans(found["keys"]))
+        more = f"; and {len(keys) - SPANS_SHOWN} more" if len(keys) > SPANS_SHOWN else ""
+        yield f"   rows: {found['rows']}" + (f" ({'; '.join(keys[:SPANS_SHOWN])}{more})" if keys else "")
     if found["remedy"]:
-        remedy = str(found["remedy"]).replace("pass missing='drop'", "say --missing drop")
+        remedy = (
+            str(found["remedy"]).replace("pass missing=", "say missing=").replace("missing='drop'", "--missing drop")
+        )
         yield f"   remedy: {remedy.rstrip('.')}"
+
+
+def _spans(keys: Sequence[object]) -> Iterator[str]:
+    """Keys as text, those of one place in years that follow each other as one."""
+    first: list[object] = []
+    last: object = None
+    for key in keys:
+        parts = list(key) if isinstance(key, tuple) else [key]
+        follows = isinstance(last, int | float) and parts[:-1] == first[:-1] and parts[-1] == last + 1
+        if first and not follows:
+            yield _span(first, last)
+        first, last = first if follows else parts, parts[-1]
+    if first:
+        yield _span(first, last)
+
+
+def _span(first: Sequence[object], last: object) -> str:
+    return " ".join(map(_plain, first)) + (f" to {_plain(last)}" if first[-1] != last else "")
 
 
 def _without_remedy(note: str) -> str:
@@ -290,7 +336,7 @@ def prepare(
         problem = "an edition is built from a checkout of the book, and this is an installed package"
         raise RegionError(problem, remedy="run it in a clone, after `make setup`")
     _make_room(target, [source, *own.values()])
-    (target / MARK).write_text(json.dumps({chapter: folder.name for chapter, folder in own.items()}) + "\n", "utf-8")
+    (target / MARK).write_text("{}\n", "utf-8")
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     for name in SOURCES:
         if (source / name).is_dir():
@@ -305,35 +351,79 @@ def prepare(
     config = target / "_config.yml"
     # what a cell says on stderr about the reader's own data is shown, and stops nothing
     config.write_text(config.read_text("utf-8").replace("stderr_output: error", "stderr_output: show"), "utf-8")
-    pages = []
+    return _write_pages(own, source, target, missing, {})
+
+
+def _write_pages(
+    own: Mapping[str, Path], source: Path, target: Path, missing: Missing, failed: Mapping[str, str]
+) -> tuple[Path, ...]:
+    """Write the chapters, the first page and the mark of an edition; failed chapters, with their errors, as shipped."""
+    pages, marked = [], {}
     for chapter in chapters.CHAPTERS.values():
-        page = target / "notebooks" / f"{chapter.name}.md"
-        text = page.read_text("utf-8")
-        if chapter.id in own:
-            folder = own[chapter.id]
-            text = _with_parameters(text, {"source": str(folder), "missing": missing}, _state(folder))
-            words = f"Tables and figures stand on the folder `{folder.name}`. {_WORDS}"
-            mark = _admonition("Your edition: own data", words, "tip")
+        page = Path("notebooks", f"{chapter.name}.md")
+        text, folders = (source / page).read_text("utf-8"), _folders_of(chapter.id, own, failed)
+        if folders:
+            values = {name: str(folder) for name, folder in folders.items()} | {"missing": missing}
+            text = _with_parameters(text, values, " ".join(map(_state, folders.values())))
+            text = text.replace(f"<{chapter.name}.ipynb>", f"<../_build/own/{chapter.name}.ipynb>")
+            marked[chapter.name] = [folder.name for folder in folders.values()]
+            stands = [f"{_SUBJECTS[name]} on the folder `{folder.name}`" for name, folder in folders.items()]
+            mark = _admonition("Your edition: own data", f"This page computes {' and '.join(stands)}. {_WORDS}", "tip")
+        elif chapter.id in failed:
+            mark = _admonition("As shipped", f"{_FAILED}\n\n{_quoted(failed[chapter.id])}", "warning")
         else:
             mark = _admonition("As shipped", "This edition has no own data for this chapter.", "note")
-        page.write_text(_below_title(text, mark), "utf-8")
-        pages.append(page)
-    start = target / "book" / "start.md"
-    words = f"Own data: {', '.join(own)}. All other pages, the ledger included, are as shipped."
-    start.write_text(_below_title(start.read_text("utf-8"), _admonition("Your edition", words, "tip")), "utf-8")
+        (target / page).write_text(_below_title(text, mark), "utf-8")
+        pages.append(target / page)
+    parts = {id_: "" if id_ in own else " in part" for id_ in chapters.CHAPTERS if _folders_of(id_, own, failed)}
+    words = f"Own data: {', '.join(id_ + part for id_, part in parts.items())}. "
+    words += f"Own data that could not be computed: {', '.join(failed)}. " if failed else ""
+    words += "All other pages, the ledger included, are as shipped."
+    start = Path("book", "start.md")
+    text = (source / start).read_text("utf-8")
+    (target / start).write_text(_below_title(text, _admonition("Your edition", words, "tip")), "utf-8")
+    (target / MARK).write_text(json.dumps(marked) + "\n", "utf-8")
     return tuple(pages)
 
 
-def build(out: str | Path) -> tuple[int, str]:
-    """Build a prepared edition as the checkout builds the book.
+def build_on(
+    own: Mapping[str, Path],
+    out: str | Path,
+    *,
+    checkout: str | Path = CHECKOUT,
+    missing: Missing = "raise",
+    keep_going: bool = False,
+) -> Built:
+    """Prepare and build an edition; chapters that cannot be computed on own data are left as shipped, if told so.
+
+    Parameters
+    ----------
+    own, out, checkout, missing
+        As of `prepare`.
+    keep_going : bool
+        Build again with the chapters as shipped whose code raised, as long as another one has own data. Without it
+        nothing is built then.
 
     Returns
     -------
-    code : int
-        0, or what the build ended with. Warnings count, and with them alone the pages are there all the same.
-    messages : str
-        What the build said on stderr, without colours.
+    Built
+        With the errors of all builds; no code of a page raised in the last one where its ``code`` is 0.
     """
+    prepare(own, out, checkout=checkout, missing=missing)
+    failed: dict[str, str] = {}
+    while True:
+        built = build(out)
+        own_pages = {chapter for chapter in chapters.CHAPTERS if _folders_of(chapter, own, failed)}
+        raised = {chapter: error for chapter, error in built.raised.items() if chapter in own_pages}
+        again = keep_going and raised and not set(own) <= {*failed, *raised}
+        if not again:
+            return replace(built, raised=failed | dict(built.raised))
+        failed |= raised
+        _write_pages(own, Path(checkout).resolve(), Path(out).resolve(), missing, failed)
+
+
+def build(out: str | Path) -> Built:
+    """Build a prepared edition as the checkout builds the book."""
     environment = {name: value for name, value in os.environ.items() if name != "REGIOMETRICS_DATA"}
     environment |= {
         "OMP_NUM_THREADS": "1",
@@ -343,7 +433,24 @@ def build(out: str | Path) -> tuple[int, str]:
     }
     command = [sys.executable, str(Path("book", "make.py")), "book"]
     done = subprocess.run(command, cwd=out, env=environment, stderr=subprocess.PIPE, text=True, check=False)
-    return done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
+    raised = Path(out, _RAISED)
+    errors: dict[str, str] = json.loads(raised.read_text("utf-8")) if done.returncode and raised.is_file() else {}
+    ids = {f"notebooks/{chapter.name}.md": chapter.id for chapter in chapters.CHAPTERS.values()}
+    return Built(
+        done.returncode,
+        _COLOURS.sub("", done.stderr),
+        {ids.get(page, page): _COLOURS.sub("", error) for page, error in errors.items()},
+    )
+
+
+def _folders_of(chapter: str, own: Mapping[str, Path], failed: Mapping[str, str]) -> dict[str, Path]:
+    """The reader's folders that a chapter reads, by parameter."""
+    if chapter in failed:
+        return {}
+    folders = {"source": own[chapter]} if chapter in own else {}
+    if chapter == "p4" and "p3" in own and "p3" not in failed:
+        folders["cities"] = own["p3"]
+    return folders
 
 
 def _make_room(target: Path, read: Sequence[Path]) -> None:
@@ -389,6 +496,11 @@ def _state(folder: Path) -> str:
 
 def _admonition(title: str, words: str, kind: str) -> str:
     return f"```{{admonition}} {title}\n:class: {kind}\n{words}\n```"
+
+
+def _quoted(error: str) -> str:
+    """The text of an error as lines of code, which no mark in it can end."""
+    return "\n".join(f"    {line}" for line in error.replace("`", "'").splitlines())
 
 
 def _below_title(text: str, block: str) -> str:

@@ -126,7 +126,10 @@ class DataProblems(RegionError):
     def __init__(self, problems: Sequence[RegionError], *, remedy: str = "mend the files and load them again") -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  {i}. {problem}" for i, problem in enumerate(self.problems, start=1))
-        super().__init__(f"{len(self.problems)} problems found:{lines}\n", remedy=remedy)
+        super().__init__(f"{len(self.problems)} problems found:{lines}", remedy=remedy)
+
+    def _message(self) -> str:
+        return f"{self.problem}\nRemedy: {self.remedy.rstrip('.')}."
 
 
 def raise_problems(problems: Sequence[RegionError]) -> None:

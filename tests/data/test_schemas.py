@@ -65,6 +65,22 @@ def test_a_good_folder_is_read_with_types(folder, tables):
     assert problems("p3", folder()).empty
 
 
+def test_code_of_a_province_is_no_city(folder, tables):
+    totals = tables["employment"].query("city == '110000'").assign(city="330000")
+    country = totals.assign(city="000000")
+    found = problems("p3", folder(employment=pd.concat([tables["employment"], totals, country])))
+    (problem,) = found.to_dict("records")
+    assert problem["problem"] == "the code of a province or of the country (table 'employment')"
+    assert (problem["column"], problem["rows"], problem["error"]) == ("city", 6, "KeyColumnError")
+    assert problem["keys"][0] == ("330000", 2004) and "leave rows of totals out" in problem["remedy"]
+
+
+@pytest.mark.parametrize("code", ["310000", "500000", "820000", "990000"])
+def test_municipalities_and_the_rest_of_the_country_are_no_totals(folder, tables, code):
+    more = tables["employment"].query("city == '110000'").assign(city=code)
+    assert problems("p3", folder(employment=pd.concat([tables["employment"], more]))).empty
+
+
 def test_every_number_column_has_a_unit():
     for table in SCHEMAS["p3"]:
         units = table.units()

@@ -6,7 +6,7 @@ import pytest
 from regiometrics import chapters
 from regiometrics.data.load import read_table
 from regiometrics.data.schemas import check_table, tables_of
-from regiometrics.data.template import GUIDE, example_rows, guide, kept_examples, write_template
+from regiometrics.data.template import GUIDE, example_rows, guide, kept_examples, section_names, write_template
 from regiometrics.edition import examples
 from regiometrics.errors import RegionError
 
@@ -42,6 +42,13 @@ def test_guide_names_every_table_column_key_and_unit(chapter):
         for name, column in table.schema.columns.items():
             assert lines[name].endswith("required |") == (column.required and not column.nullable)
     assert "Delete them" in text and f"regiometrics check {chapter}" in text
+
+
+@pytest.mark.parametrize("chapter", chapters.CHAPTERS)
+def test_sections_are_to_be_matched_by_name_where_a_table_has_them(chapter):
+    assert ("Match sections by name" in guide(chapter)) == bool(section_names(chapter)) == (chapter in {"p2", "p3"})
+    for letter, (english, chinese) in section_names(chapter).items():
+        assert f"| `{letter}` | {english} ({chinese}) |" in guide(chapter)
 
 
 @pytest.mark.parametrize("name", ["employment.csv", "employment.xlsx", "COLUMNS.md"])

@@ -46,6 +46,9 @@ LETTERS = list(SECTIONS)
 CODES = {"code", "hs6", "industry", "manufacturing"}
 """Checks of columns that hold codes."""
 
+PROVINCE = r"(00|1[0345]|2[123]|3[2-7]|4[1-6]|5[1-4]|6[1-5]|71)0000"
+"""Codes of provinces that are no city as well, as the municipalities, Hong Kong and Macau are, and of the country."""
+
 COUNTY_TYPES = ("county", "county_city", "district")
 COUNTY_GROUPS = ("incumbent", "new", "donor")
 """Counties of cities in the cluster before 2010, of cities that entered in 2010, and all others."""
@@ -105,6 +108,11 @@ _RULES: Mapping[str, Rule] = {
         "no six-digit code of GB/T 2260",
         "write all six digits, such as 110000 for Beijing, not the name; leave rows of totals out",
     ),
+    "place": (
+        KeyColumnError,
+        "the code of a province or of the country",
+        "write the code of the place itself, such as 330100 for Hangzhou; leave rows of totals out",
+    ),
     "hs6": (KeyColumnError, "no six-digit code of the Harmonised System", "keep leading zeros, as in 010121"),
     "industry": (KeyColumnError, "no code of GB/T 4754, two to four digits", "write the code, such as 1310"),
     "manufacturing": (
@@ -117,6 +125,11 @@ _RULES: Mapping[str, Rule] = {
     "county_type": (DomainError, "no type of county", f"write one of {', '.join(COUNTY_TYPES)}"),
     "county_group": (DomainError, "no group of counties", f"write one of {', '.join(COUNTY_GROUPS)}"),
     "year": (DomainError, "no year between 1949 and 2100", "write the year of the observation, such as 2004"),
+    "year_or_none": (
+        DomainError,
+        "no year between 1949 and 2100",
+        "write a year such as 2010, and leave the cell empty where there is none",
+    ),
     "finite": (MissingValueError, "missing or infinite values", "correct the cell"),
     "negative": (DomainError, "negative employment", "correct the cell; a section without employment is 0"),
     "below_zero": (DomainError, "negative values", "correct the cell"),
@@ -165,12 +178,20 @@ def _persons(letter: str) -> pa.Column:
 
 
 def _year(title: str = "year of the observation", *, nullable: bool = False) -> pa.Column:
-    in_range = pa.Check(lambda years: years.between(1949, 2100) & (years % 1 == 0), name="year")
+    name = "year_or_none" if nullable else "year"
+    in_range = pa.Check(lambda years: years.between(1949, 2100) & (years % 1 == 0), name=name)
     return pa.Column(float, in_range, nullable=nullable, title=title, metadata={"unit": "year"})
 
 
+def _province() -> pa.Column:
+    return pa.Column(str, pa.Check.str_matches(r"^\d{6}$", name="code"), title="code of GB/T 2260, six digits")
+
+
 def _code(title: str = "code of GB/T 2260, six digits") -> pa.Column:
-    return pa.Column(str, pa.Check.str_matches(r"^\d{6}$", name="code"), title=title)
+    """A code of a city or county, which a province's is not."""
+    six = pa.Check.str_matches(r"^\d{6}$", name="code")
+    place = pa.Check(lambda codes: ~codes.str.fullmatch(PROVINCE), name="place")
+    return pa.Column(str, [six, place], title=title)
 
 
 def _number(title: str, unit: str, *checks: pa.Check, optional: bool = False) -> pa.Column:
@@ -533,7 +554,7 @@ PROVINCE_INDUSTRY = Table(
     "province_industry",
     pa.DataFrameSchema(
         {
-            "province": _code(),
+            "province": _province(),
             "industry": _MANUFACTURING,
             "year": _year(),
             "output": _of_industry("gross output at current prices"),
@@ -546,7 +567,7 @@ HIGHTECH = Table(
     "hightech",
     pa.DataFrameSchema(
         {
-            "province": _code(),
+            "province": _province(),
             "industry": pa.Column(str, title=f"high-tech industry, such as {', '.join(HIGH_TECH)}"),
             "year": _year(),
             "revenue": _of_industry("revenue of the main business"),
@@ -560,7 +581,7 @@ REGIONS = Table(
     "regions",
     pa.DataFrameSchema(
         {
-            "province": _code(),
+            "province": _province(),
             "cluster": pa.Column(str, title="cluster that the province belongs to"),
             "name": pa.Column(str, title="English name of the province", required=False, nullable=True),
             "name_zh": pa.Column(str, title="Chinese name of the province", required=False, nullable=True),

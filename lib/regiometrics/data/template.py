@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
+from regiometrics.data.facts import SECTIONS
 from regiometrics.data.load import read_table
 from regiometrics.data.schemas import Table, check_table, tables_of
 from regiometrics.errors import RegionError
@@ -22,19 +23,31 @@ _RANGES = {
     "percent": "no percent",
     "coordinate": "inside China",
     "year": "1949 to 2100",
+    "year_or_none": "1949 to 2100",
 }
 
 _INTRODUCTION = """\
 # Your own tables for {chapter}
 
 One file per table. The name of the file is the name of the table; it may be `.csv` (UTF-8 or GB 18030), `.parquet`,
-`.xlsx` (first sheet) or `.dta`. Keep the names of the columns; their order is free, and columns that are not listed
+`.xlsx` (one sheet) or `.dta`. Keep the names of the columns; their order is free, and columns that are not listed
 here are not used. Codes are text: keep leading zeros. Numbers are plain: no thousands commas, no percent signs.
-
+{sections}
 The two rows in each file are examples from a simulation, no data: they show the form. **Delete them.** A chapter needs
-many more rows: all its cities, provinces or counties, in all years. When the tables are filled in, run:
+many more rows: all its cities, provinces or counties, in all years. When the tables are filled in, look for problems,
+and when none is left, execute the chapter on them:
 
     regiometrics check {chapter} FOLDER
+    regiometrics run {chapter} --data FOLDER
+
+Both take `--missing drop`: empty cells and absent rows are then left out and listed, and are no problem.
+"""
+
+
+_SECTIONS = """
+**Match sections by name, never by letter or by position.** The letters are those of GB/T 4754-2011. Older yearbooks,
+and tables that keep their order, follow the edition of 2002: there transport is F, information G, wholesale and retail
+H, and accommodation and catering I.
 """
 
 
@@ -128,7 +141,20 @@ def kept_examples(table: Table, folder: str | Path, df: pd.DataFrame) -> list[ob
 
 def guide(chapter: str) -> str:
     """The text of ``COLUMNS.md``: key, columns, units and ranges of each table of a chapter."""
-    return "\n".join([_INTRODUCTION.format(chapter=chapter), *(_section(table) for table in tables_of(chapter))])
+    introduction = _INTRODUCTION.format(chapter=chapter, sections=_SECTIONS if section_names(chapter) else "")
+    return "\n".join([introduction, *(_section(table) for table in tables_of(chapter))])
+
+
+def section_names(chapter: str) -> dict[str, tuple[str, str]]:
+    """English and Chinese name of the sections of the economy that are columns of a chapter's tables, by letter.
+
+    Examples
+    --------
+    >>> section_names("p3")["C"], section_names("p4")
+    (('manufacturing', '制造业'), {})
+    """
+    columns = {name for table in tables_of(chapter) for name in table.numbers}
+    return {letter: names for letter, names in SECTIONS.items() if letter in columns}
 
 
 def _section(table: Table) -> str:

@@ -26,6 +26,9 @@ COLUMNS = ("id", "printed", "computed", "gap", "tolerance", "verdict", "reason",
 KEY = "regiometrics_ledger"
 _EXACT = ("count", "fraction", "words")
 _PAIR = ["cluster_a", "cluster_b"]
+OWN_RUN = "your run"
+"""Reason of a number that a chapter does not compare, since its data or parameters are the reader's."""
+
 _BASES = {"real": "real data", "printed": "printed numbers", "simulated": "simulated data", "none": "no data"}
 _WORDS = {
     "reproduced": "reproduced to the last printed digit",
@@ -218,17 +221,26 @@ def verdict_box(frame: pd.DataFrame) -> str:
 
     The grade goes by the share of numbers that differ, that is, are neither reproduced nor close nor relabelled: full
     reproduction (every number to the last digit), the same with minor issues (at most a quarter differ), partial
-    reproduction (at most half), not able to reproduce most or all.
+    reproduction (at most half), not able to reproduce most or all. A ledger with the reason `OWN_RUN` gets no grade:
+    it says that it is the reader's run, and counts what is judged without it, such as one printed number by another.
 
     Examples
     --------
     >>> print(verdict_box(compare("p4", "text", None, basis="none", reason="the tables are pictures")))
     Not able to reproduce most or all: of 52 printed numbers (no data), 52 (100.0%) are not attempted.
+    >>> print(verdict_box(compare("p4", "text", None, basis="none", reason=OWN_RUN)))
+    Your run: no printed number is compared.
     """
     require_columns(frame, ["verdict", "basis"])
-    tally, n = _tally(frame), len(frame)
-    if not n:
+    if not len(frame):
         raise DomainError("an empty ledger has no verdict", remedy="compare at least one table first")
+    if "reason" in frame and frame["reason"].eq(OWN_RUN).any():
+        judged = frame[frame["verdict"] != "not attempted"]
+        if judged.empty:
+            return "Your run: no printed number is compared."
+        apart = f"{len(judged):,} of {len(frame):,} are judged without it ({_bases(judged)})"
+        return f"Your run: no printed number is compared with it; {apart}, of which {_verdicts(judged)}."
+    tally, n = _tally(frame), len(frame)
     differ = n - tally["reproduced"] - tally["close"] - tally["relabelled"]
     if tally["reproduced"] == n:
         grade = "Full reproduction"
@@ -238,11 +250,22 @@ def verdict_box(frame: pd.DataFrame) -> str:
         grade = "Partial reproduction"
     else:
         grade = "Not able to reproduce most or all"
+    return f"{grade}: of {n:,} printed numbers ({_bases(frame)}), {_verdicts(frame)}."
+
+
+def _bases(frame: pd.DataFrame) -> str:
+    """What the numbers of a ledger stand on, with the count of each where there are several."""
     rows = {basis: int((frame["basis"] == basis).sum()) for basis in _BASES}
-    bases = [f"{_BASES[basis]} {rows[basis]}" if rows[basis] < n else _BASES[basis] for basis in rows if rows[basis]]
+    named = [f"{_BASES[basis]} {k}" if k < len(frame) else _BASES[basis] for basis, k in rows.items() if k]
+    return ", ".join(named)
+
+
+def _verdicts(frame: pd.DataFrame) -> str:
+    """The verdicts of a ledger as a list in words."""
+    n = len(frame)
+    tally = _tally(frame)
     parts = [f"{k:,} ({k / n:.1%}) {'is' if k == 1 else 'are'} {_WORDS[verdict]}" for verdict, k in tally.items() if k]
-    listed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-    return f"{grade}: of {n:,} printed numbers ({', '.join(bases)}), {listed}."
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def record(frame: pd.DataFrame, name: str) -> None:
