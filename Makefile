@@ -16,6 +16,8 @@ export OPENBLAS_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 # The data of this checkout and no other; the files that may not be shipped are for tests alone, so the pages are the same with and without them.
 unexport REGIOMETRICS_DATA
+# A worker or a kernel need not compile the library again.
+unexport PYTHONDONTWRITEBYTECODE
 export REGIOMETRICS_SOURCES := $(if $(wildcard $(SOURCES)/.),$(abspath $(SOURCES)))
 book notebooks: export REGIOMETRICS_SOURCES :=
 

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,15 @@ def book_sources() -> list[Path]:
     return [*_files("lib", "data", "notebooks", "book"), *map(Path, ("requirements.lock", "_config.yml", "_toc.yml"))]
 
 
+@cache
+def packages() -> list[str]:
+    """Name and version of every package."""
+    return sorted(f"{package.name} {package.version}" for package in distributions())
+
+
 def fingerprint(files: Iterable[Path]) -> str:
     """Hash of the names and contents of files, of the Python that runs and of its packages."""
-    packages = sorted(f"{package.name} {package.version}" for package in distributions())
-    digest = hashlib.sha256("\n".join([platform.python_version(), *packages]).encode())
+    digest = hashlib.sha256("\n".join([platform.python_version(), *packages()]).encode())
     for file in sorted(files):
         digest.update(f"{file.as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from regiometrics.panel import Sample
 
@@ -168,6 +168,6 @@ def t_inference(
     """
     estimate, std_error = np.asarray(estimate, dtype=float), np.asarray(std_error, dtype=float)
     spread = np.where(std_error > 0, std_error, np.nan)
-    p_value = 2 * stats.t.sf(np.abs(estimate / spread), df)
-    reach = stats.t.ppf((1 + level) / 2, df) * spread
+    p_value = 2 * special.stdtr(df, -np.abs(estimate / spread))
+    reach = special.stdtrit(df, (1 + level) / 2) * spread
     return p_value, estimate - reach, estimate + reach

@@ -263,7 +263,7 @@ def test_every_chapter_has_its_grid():
 def test_grid_names_its_chapter_and_known_keys(chapter):
     grid = grid_of(chapter)
     assert grid["chapter"] == chapter
-    assert set(grid) == {"chapter", "base", "grid", "specifications", "results"}
+    assert set(grid) == {"chapter", "labels", "base", "grid", "specifications", "results"}
 
 
 @pytest.mark.parametrize("chapter", GRIDS)

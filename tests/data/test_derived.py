@@ -28,12 +28,22 @@ def zones_script(root):
         return SimpleNamespace(**runpy.run_path(str(folder / "make_zone_estimates.py")))
 
 
+@pytest.fixture(scope="module")
+def zones_panel(zones_script, sources):
+    """The panel of the zones; its workbooks, of which the reading takes longest, are read once."""
+    table = zones_script.panel(sources)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(zones_script.make.__globals__, "panel", lambda _: table.copy())
+        yield table
+
+
 @pytest.mark.sources
 @pytest.mark.parametrize(
     "name",
     [
-        *("city_light_gini", "city_coagglomeration", "zone_estimates"),
-        pytest.param("delta_estimates", marks=pytest.mark.slow),  # two minutes; the next test makes a part
+        *("city_light_gini", "city_coagglomeration"),
+        pytest.param("zone_estimates", marks=pytest.mark.slow),  # the next test makes the same tables
+        pytest.param("delta_estimates", marks=pytest.mark.slow),  # two minutes; the test after that makes a part
     ],
 )
 def test_the_script_makes_the_same_bytes(name, root, sources):
@@ -41,6 +51,15 @@ def test_the_script_makes_the_same_bytes(name, root, sources):
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "the same bytes" in run.stdout
+
+
+@pytest.mark.sources
+def test_estimates_on_the_zones_come_out_the_same(zones_script, zones_panel, sources):
+    made = zones_script.make(sources)
+    assert set(made) == {path.name for path in data_file("derived", "zones", "estimates.csv").parent.glob("*.csv")}
+    for name, table in made.items():
+        text = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        assert text == data_file("derived", "zones", name).read_bytes().decode("utf-8"), name
 
 
 @pytest.mark.sources
@@ -173,8 +192,8 @@ def test_adoptions_change_places_among_their_cities_alone(zones_script):
 
 
 @pytest.mark.sources
-def test_the_true_adoption_gives_the_curve(zones_script, sources):
-    everywhere = zones_script.panel(sources)
+def test_the_true_adoption_gives_the_curve(zones_script, zones_panel, sources):
+    everywhere = zones_panel
     sample = zones_script.paper_sample(everywhere, sources)
     curve = pd.read_csv(data_file("derived", "zones", "curve.csv"))
     true = zones_script.adoptions(sample, everywhere)["all cities"][[0]]

@@ -18,14 +18,6 @@ from regiometrics.report import consistency, ledger
 SERIES = "coagglomeration"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def audited_once():
-    """The audit of a paper is run once; a comparison only reads it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(consistency, "misprints", cache(consistency.misprints))
-        yield
-
-
 def printed_as_computed(paper, table):
     """The printed numbers of a table as a computed frame: one row per key, value columns as floats."""
     return _printed_as_computed(paper, table).copy()

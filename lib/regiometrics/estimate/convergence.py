@@ -9,9 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import statsmodels.api as sm
-from scipy import stats
-from statsmodels.tsa.filters.hp_filter import hpfilter
+from scipy import special
 
 from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RankError, require_choice
 from regiometrics.measure.inequality import coefficient_of_variation
@@ -137,7 +135,7 @@ def carree_klomp(first: npt.ArrayLike, last: npt.ArrayLike) -> CarreeKlomp:
     t1 = v1 / vt
     t2 = (n - 2.5) * np.log1p((v1 - vt) ** 2 / (4 * determinant))
     t3 = np.sqrt(n) * (t1 - 1) / (2 * np.sqrt(1 - r**2))
-    p1, p2, p3 = stats.f.sf(t1, n - 2, n - 2), stats.chi2.sf(t2, 1), stats.norm.sf(t3)
+    p1, p2, p3 = special.fdtrc(n - 2, n - 2, t1), special.chdtrc(1, t2), special.ndtr(-t3)
     return CarreeKlomp(n, *(float(x) for x in (r, t1, p1, t2, p2, t3, p3)))
 
 
@@ -314,15 +312,16 @@ def _trend(rows: pd.DataFrame, *, trend: Trend, log: bool, level: float, name: o
                 remedy="use log=False",
             )
         sigma = np.log(sigma)
-    model = sm.OLS(sigma, sm.add_constant(t - t.mean()))
+    x = t - t.mean()
+    slope = float(x @ sigma / (x @ x))
+    residual = sigma - sigma.mean() - slope * x
     if trend == "hac":
-        lags = {"maxlags": newey_west_lags(n), "use_correction": True}
-        fit = model.fit(cov_type="HAC", cov_kwds=lags, use_t=True)
+        score_variance = _bartlett_sum((residual * x)[None])[0] * n / (n - 2)
     else:
-        fit = model.fit()
-    row = _inference(float(fit.params[1]), float(fit.bse[1]), df=n - 2, level=level)
-    slope = {"slope" if key == "estimate" else key: number for key, number in row.items()}
-    return slope | {"first": sigma[0], "last": sigma[-1], "change": sigma[-1] - sigma[0], "n_times": n}
+        score_variance = residual @ residual * (x @ x) / (n - 2)
+    row = _inference(slope, float(np.sqrt(max(score_variance, 0.0)) / (x @ x)), df=n - 2, level=level)
+    trend_of = {"slope" if key == "estimate" else key: number for key, number in row.items()}
+    return trend_of | {"first": sigma[0], "last": sigma[-1], "change": sigma[-1] - sigma[0], "n_times": n}
 
 
 def _first_last(df: pd.DataFrame, *, unit: str, time: str, value: str, group: str | None) -> pd.DataFrame:
@@ -342,12 +341,12 @@ def _first_last(df: pd.DataFrame, *, unit: str, time: str, value: str, group: st
 def _inference(estimate: float, std_error: float, *, df: float, level: float) -> dict[str, float]:
     """Statistic, two-sided p and interval by Student's t; no statistic where the fit is exact."""
     statistic = estimate / std_error if std_error > 0 else np.nan
-    reach = stats.t.ppf((1 + level) / 2, df) * std_error
+    reach = special.stdtrit(df, (1 + level) / 2) * std_error
     return {
         "estimate": estimate,
         "std_error": std_error,
         "statistic": statistic,
-        "p_value": float(2 * stats.t.sf(abs(statistic), df)),
+        "p_value": float(2 * special.stdtr(df, -abs(statistic))),
         "low": float(estimate - reach),
         "high": float(estimate + reach),
     }
@@ -793,7 +792,7 @@ def log_t_test(
         b=b,
         std_error=se,
         t=t,
-        p_value=float(stats.norm.cdf(t)),
+        p_value=float(special.ndtr(t)),
         n_units=len(panel),
         n_times=len(regression.log_t),
     )
@@ -875,7 +874,7 @@ def convergence_clubs(
     for number, members in enumerate(clubs, start=1):
         club[members] = number
     b, se, t = regression.fit_one(y)
-    whole = [(len(y), len(regression.log_t), b, se, t, float(stats.norm.cdf(t)))]
+    whole = [(len(y), len(regression.log_t), b, se, t, float(special.ndtr(t)))]
     units, times = panel.index.to_numpy(), panel.columns
     paths = pd.DataFrame({"time": times.repeat(len(units)), "unit": np.tile(units, len(times))})
     paths = paths.assign(club=np.tile(club, len(times)), h=(y / y.mean(axis=0)).T.ravel())
@@ -968,6 +967,12 @@ def _bartlett_sum(scores: Floats) -> Floats:
     for lag in range(1, lags + 1):
         total += 2 * (1 - lag / (lags + 1)) * (scores[:, :-lag] * scores[:, lag:]).sum(axis=1)
     return total
+
+
+def _smoothed(y: Floats, penalty: float) -> Floats:
+    """Hodrick and Prescott's trend of each row of y."""
+    second = np.diff(np.eye(y.shape[1]), n=2, axis=0)
+    return np.asarray(np.linalg.solve(np.eye(y.shape[1]) + penalty * second.T @ second, y.T).T)
 
 
 def _prefix_dispersion(y: Floats) -> Floats:
@@ -1079,8 +1084,7 @@ def _transition_panel(
             remedy="add periods or trim fewer",
         )
     if filter is not None:
-        smooth = [hpfilter(row, lamb=filter)[1] for row in panel.to_numpy()]
-        panel = pd.DataFrame(smooth, index=panel.index, columns=panel.columns)
+        panel = pd.DataFrame(_smoothed(panel.to_numpy(), filter), index=panel.index, columns=panel.columns)
     low = panel.to_numpy() <= 0
     if low.any():
         raise DomainError(

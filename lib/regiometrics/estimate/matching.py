@@ -11,10 +11,7 @@ from typing import Literal, TypedDict, Unpack, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import statsmodels.api as sm
-from scipy import stats
-from scipy.optimize import linprog
-from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+from scipy import special
 
 from regiometrics.errors import (
     DomainError,
@@ -98,7 +95,7 @@ class PropensityResult(Estimate):
     @property
     def lr_p_value(self) -> float:
         """Of `lr`."""
-        return float(stats.chi2.sf(self.lr, len(self.coefficients) - 1))
+        return float(special.chdtrc(len(self.coefficients) - 1, self.lr))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per coefficient, the constant last: ``term, estimate, std_error, statistic, p_value, low, high``."""
@@ -211,14 +208,18 @@ def _propensity_fit(
     treated: Flags, x: Floats, names: Sequence[str], link: Link, weights: Floats | None = None
 ) -> _PropensityFit:
     """Maximum likelihood on standardised covariates; ``weights`` are frequencies."""
+    from statsmodels.genmod import families  # long to import, and needed here alone
+    from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+
     mean, spread = _location_and_spread(x, names)
     design = np.column_stack([(x - mean) / spread, np.ones(len(x))])
     _require_rank(design, names)
     mass = np.ones(len(x)) if weights is None else weights
-    family = sm.families.Binomial(sm.families.links.Logit() if link == "logit" else sm.families.links.Probit())
+    family = families.Binomial(families.links.Logit() if link == "logit" else families.links.Probit())
     with warnings.catch_warnings(), np.errstate(over="ignore"):  # on separated rows alone; these are refused below
         warnings.simplefilter("ignore", PerfectSeparationWarning)
-        model = sm.GLM(treated.astype(float), design, family=family, freq_weights=mass)
+        model = GLM(treated.astype(float), design, family=family, freq_weights=mass)
         fit = model.fit(maxiter=STEPS, tol=1e-10, tol_criterion="params")
     score = np.asarray(fit.fittedvalues)
     if not fit.converged or min(score.min(), 1 - score.max()) < CERTAIN:
@@ -315,6 +316,8 @@ def _refuse_separation(treated: Flags, design: Floats, names: Sequence[str]) -> 
 
 def _separates(treated: Flags, design: Floats) -> bool:
     """Whether a combination of the columns is nowhere on the wrong side and somewhere on the right one."""
+    from scipy.optimize import linprog  # long to import, and needed here alone
+
     sided = design * np.where(treated, 1.0, -1.0)[:, None]
     answer = linprog(-sided.sum(axis=0), A_ub=-sided, b_ub=np.zeros(len(sided)), bounds=(-1, 1), method="highs")
     return bool((sided @ answer.x).max() > 1e-5)  # the solver meets constraints to 1e-7
@@ -465,7 +468,7 @@ class MatchResult(Estimate):
                         "bias": bias,
                         "reduction": 100 * (1 - np.abs(bias) / np.where(before == 0, np.nan, np.abs(before))),
                         "t": t,
-                        "p_value": 2 * stats.t.sf(np.abs(t), n1 + n0 - 2),
+                        "p_value": 2 * special.stdtr(n1 + n0 - 2, -np.abs(t)),
                         "variance_ratio": ratio,
                     }
                 )
@@ -510,7 +513,7 @@ class MatchResult(Estimate):
                     "sample": sample,
                     "pseudo_r2": 1 - fit.log_likelihood / fit.log_likelihood_null,
                     "lr": lr,
-                    "p_value": stats.chi2.sf(lr, len(columns)),
+                    "p_value": special.chdtrc(len(columns), lr),
                     "mean_bias": sizes.mean(),
                     "median_bias": sizes.median(),
                     "rubin_b": 100 * abs(m1 - m0) / np.sqrt((v1 + v0) / 2),

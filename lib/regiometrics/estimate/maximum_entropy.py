@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import linprog
 
 from regiometrics.errors import ConvergenceError, DomainError, InfeasibleError
 
@@ -193,6 +192,8 @@ def _longest(*pairs: tuple[Floats, Floats]) -> float:
 
 def _no_table(constraints: Constraints, n_cells: int, worst: float) -> ConvergenceError | InfeasibleError:
     """Why the steps ended: bounds that contradict each other, found by the least sum of violations, or neither."""
+    from scipy.optimize import linprog  # long to import, and needed here alone
+
     m = len(constraints.names)
     finite = [
         (1.0, np.isfinite(constraints.high), constraints.high),

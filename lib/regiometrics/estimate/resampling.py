@@ -12,7 +12,7 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, RegionError, require_choice
 from regiometrics.measure.inequality import dagum
@@ -75,7 +75,7 @@ class ResampleResult(Estimate):
         theta, level = self.estimate.to_numpy(dtype=float), cast("float", self.options["level"])
         if self.options["method"] == "jackknife":
             error, bias = _jackknife_error(theta, self.draws, self.strata)
-            reach = stats.t.ppf((1 + level) / 2, len(self.strata) - len(np.unique(self.strata))) * error
+            reach = special.stdtrit(len(self.strata) - len(np.unique(self.strata)), (1 + level) / 2) * error
             low, high = theta - reach, theta + reach
         else:
             error, bias = self.draws.std(axis=0, ddof=1), self.draws.mean(axis=0) - theta
@@ -693,5 +693,5 @@ def _bca_tails(
         second += (influence**2).sum(axis=0)
         third += (influence**3).sum(axis=0)
     acceleration = np.divide(third, 6 * second**1.5, out=np.zeros_like(theta), where=second > 0)
-    shifted = stats.norm.ppf(below) + stats.norm.ppf(tails)
-    return np.asarray(stats.norm.cdf(stats.norm.ppf(below) + shifted / (1 - acceleration * shifted)))
+    shifted = special.ndtri(below) + special.ndtri(tails)
+    return np.asarray(special.ndtr(special.ndtri(below) + shifted / (1 - acceleration * shifted)))

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from regiometrics.errors import (
     DomainError,
@@ -642,7 +642,7 @@ def pre_trend_test(study: EventStudyResult, *, periods: Sequence[int] | None = N
         )
     statistic = float(effect @ np.linalg.solve(covariance, effect)) / len(leads)
     df = (len(leads), study.n_clusters - 1)
-    return PreTrendTest(tuple(int(k) for k in leads), statistic, df, float(stats.f.sf(statistic, *df)))
+    return PreTrendTest(tuple(int(k) for k in leads), statistic, df, float(special.fdtrc(*df, statistic)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.spatial.distance import pdist
 
 from regiometrics.errors import (
     DomainError,
@@ -149,6 +148,8 @@ def interregional_specialization(
     >>> interregional_specialization(df, region="place", industry="sector", value="output").round(9).to_dict("records")
     [{'unit_a': 'a', 'unit_b': 'b', 'specialization': 0.4}]
     """
+    from scipy.spatial.distance import pdist  # long to import, and needed here alone
+
     _require_positive("scale", scale)
     grid = _Grid.of(df, region=region, industry=industry, value=value, time=time, cluster=cluster)
     grid.require_pairs()

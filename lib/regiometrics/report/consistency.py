@@ -14,9 +14,12 @@ Of a table that is lost, ``reconstruct`` finds every table of zeros and ones tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 
 import pandas as pd
 
+from regiometrics.data.files import data_folder
 from regiometrics.errors import KeyColumnError
 from regiometrics.panel import require_columns
 from regiometrics.report.audits import p1, p2, p3, p4, p5
@@ -141,7 +144,13 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"verdict": list(VERDICTS), "checks": [int(tally.get(verdict, 0)) for verdict in VERDICTS]})
 
 
-def _findings(paper: str) -> list[Finding]:
+def _findings(paper: str) -> tuple[Finding, ...]:
     if paper not in AUDITS:
         raise KeyColumnError(f"no audit for {paper!r}", remedy=f"choose one of {', '.join(map(repr, AUDITS))}")
-    return AUDITS[paper]()
+    return _found(AUDITS[paper], data_folder())
+
+
+@cache
+def _found(audit: Callable[[], list[Finding]], _folder: Path) -> tuple[Finding, ...]:
+    """What an audit finds in a data folder; each comparison of the ledger asks again."""
+    return tuple(audit())

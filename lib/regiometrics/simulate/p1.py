@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import special
 
 from regiometrics.data.facts import delta_cities, delta_counties
 from regiometrics.data.load import Bundle
@@ -364,7 +364,7 @@ def _untreated(
     order = mixed.argsort()
     others = order[~treated[order]]
     order = np.concatenate([others[:ENDS], order[~np.isin(order, [*others[:ENDS], *others[-ENDS:]])], others[-ENDS:]])
-    level = stats.t.ppf(_ranks(n), TAILS)[order.argsort()][:, None]
+    level = special.stdtrit(TAILS, _ranks(n))[order.argsort()][:, None]
     mean, spread = LOADING
     loadings = mean + spread * rng.standard_normal((n, len(DRIFT)))
     factors = np.cumsum(np.array(DRIFT) + WALK * rng.standard_normal((len(YEARS), len(DRIFT))), axis=0)
@@ -383,7 +383,7 @@ def _ranks(n: int) -> Floats:
 
 def _scores(n: int) -> Floats:
     """Normal quantiles of n ranks, in rising order."""
-    return np.asarray(stats.norm.ppf(_ranks(n)))
+    return np.asarray(special.ndtri(_ranks(n)))
 
 
 def _covariates(rng: np.random.Generator, drawn: _Drawn) -> dict[str, Floats]:
@@ -412,6 +412,8 @@ def _group_means(name: str, part: float) -> dict[str, float]:
 
 def _inside(name: str, latent: Floats, group: npt.NDArray[np.object_], means: Mapping[str, float]) -> Floats:
     """A logistic curve of the latent variable between the printed ends, with these means and the printed deviation."""
+    from scipy.optimize import root  # long to import, and needed here alone
+
     low, high = _printed_range(name)
     rows = {label: group == label for label in means}
 
@@ -427,7 +429,7 @@ def _inside(name: str, latent: Floats, group: npt.NDArray[np.object_], means: Ma
         return [gap / (high - low) for gap in (*by_group, drawn.std(ddof=1) - _moments()[name]["std_dev"])]
 
     start = [*(special.logit((mean - low) / (high - low)) for mean in means.values()), -0.5]
-    found = optimize.root(gaps, start)
+    found = root(gaps, start)
     if not found.success:
         raise ConvergenceError(f"no curve gives {name} its printed moments", remedy="report the seed")
     return curve(found.x)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from regiometrics.data.facts import MANUFACTURING, SECTIONS, clusters, producer_services
 from regiometrics.data.load import Bundle
@@ -71,7 +71,7 @@ def panel(seed: int | np.random.Generator = 0, *, services: Sequence[str] | None
     means = _by_cluster(1, "cluster", "coagglomeration_index")
     ginis = _by_cluster(2, "cluster", "gini")
     spread = pd.DataFrame(
-        np.sqrt(2) * stats.norm.ppf((1 + ginis.to_numpy()) / 2), index=ginis.index, columns=ginis.columns
+        np.sqrt(2) * special.ndtri((1 + ginis.to_numpy()) / 2), index=ginis.index, columns=ginis.columns
     )
 
     scores = _autoregression(random_rank, len(cities), len(means))
@@ -155,8 +155,8 @@ def _city_values(scores: Floats, cluster: pd.Series, means: pd.DataFrame, spread
     values = np.empty_like(scores)
     for name in means:
         rows = (cluster == name).to_numpy()
-        order = stats.rankdata(scores[rows], axis=0)
-        normal = stats.norm.ppf((order - 0.5) / len(order))
+        rank = scores[rows].argsort(axis=0).argsort(axis=0)
+        normal = special.ndtri((rank + 0.5) / len(rank))
         draw = np.exp(normal / normal.std(axis=0) * spread[name].to_numpy())
         values[rows] = means[name].to_numpy() * draw / draw.mean(axis=0)
     return values
@@ -164,7 +164,7 @@ def _city_values(scores: Floats, cluster: pd.Series, means: pd.DataFrame, spread
 
 def _quality_loss(rng: np.random.Generator, index: Floats) -> Floats:
     """Persistent Beta(2, 4) draws, lifted where a low index needs a larger loss for a positive depth."""
-    loss = stats.beta.ppf(stats.norm.cdf(_autoregression(rng, *index.shape)), 2, 4)
+    loss = special.betaincinv(2, 4, special.ndtr(_autoregression(rng, *index.shape)))
     least = np.clip(1.05 - index, 0, 1)
     return np.asarray(least + (1 - least) * loss)
 

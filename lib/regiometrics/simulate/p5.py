@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from regiometrics.data.load import Bundle
 from regiometrics.data.published import in_text, table
@@ -260,7 +260,7 @@ def _group_sizes() -> dict[str, tuple[int, int]]:
 def _population(rng: np.random.Generator, large: Bools) -> Floats:
     """Log-normal population; the large cities of the first year are those above the paper's border."""
     score = _normal_scores(CITIES)
-    size = LARGE * np.exp(SIZE_SPREAD * (score - stats.norm.ppf(1 - large.sum() / CITIES)))
+    size = LARGE * np.exp(SIZE_SPREAD * (score - special.ndtri(1 - large.sum() / CITIES)))
     population = np.empty(CITIES)
     population[large] = rng.permutation(size[-large.sum() :])
     population[~large] = rng.permutation(size[: -large.sum()])
@@ -326,8 +326,8 @@ def _controls(rng: np.random.Generator, treated: Bools, population: Floats, scal
     then freed of the policy and of the controls before it.
     """
     moments = _moments()
-    size = stats.zscore(np.log(population[:, 0]))
-    trend = stats.zscore(YEARS.astype(float))
+    size = _standardised(np.log(population[:, 0]))
+    trend = _standardised(YEARS)
     drawn = []
     for name, (between, common) in CONTROLS.items():
         city = rng.standard_normal(CITIES)
@@ -335,8 +335,8 @@ def _controls(rng: np.random.Generator, treated: Bools, population: Floats, scal
             city = 0.7 * size + np.sqrt(1 - 0.7**2) * city
         within = np.sqrt(1 - between - common) * _autoregression(rng, CITIES)
         score = np.sqrt(between) * city[:, None] + np.sqrt(common) * trend + within
-        rank = (stats.rankdata(score).reshape(score.shape) - 0.5) / score.size
-        drawn.append(_distribution(name, moments.loc[[name]].iloc[0]).ppf(rank))
+        rank = (score.ravel().argsort().argsort().reshape(score.shape) + 0.5) / score.size
+        drawn.append(_quantiles(name, moments.loc[[name]].iloc[0], rank))
     fixed = [_two_way(treated)]
     for i, control in enumerate(drawn):
         known = np.array([column.ravel() for column in fixed]).T
@@ -349,18 +349,23 @@ def _controls(rng: np.random.Generator, treated: Bools, population: Floats, scal
     return np.clip(np.array(drawn), low, high), np.clip(np.array(drawn) + shift * treated, low, high)
 
 
-def _distribution(name: str, moments: pd.Series) -> stats.distributions.rv_frozen:
-    """The distribution of a control: normal logs, log-normal ratios, a beta between the printed limits."""
+def _standardised(values: npt.ArrayLike) -> Floats:
+    values = np.asarray(values, dtype=float)
+    return np.asarray((values - values.mean()) / values.std())
+
+
+def _quantiles(name: str, moments: pd.Series, rank: Floats) -> Floats:
+    """Quantiles of a control: normal logs, log-normal ratios, a beta between the printed limits."""
     mean, spread, low, high = moments[["mean", "std_dev", "min", "max"]].to_numpy(dtype=float)
     width = high - low
     if name.startswith("ln_"):
-        return stats.norm(mean, spread)
+        return np.asarray(mean + spread * special.ndtri(rank))
     if name == "country":
         centre = (mean - low) / width
         total = centre * (1 - centre) / (spread / width) ** 2 - 1
-        return stats.beta(centre * total, (1 - centre) * total, low, width)
+        return np.asarray(low + width * special.betaincinv(centre * total, (1 - centre) * total, rank))
     variance = np.log1p((spread / mean) ** 2)
-    return stats.lognorm(np.sqrt(variance), scale=mean * np.exp(-variance / 2))
+    return np.asarray(mean * np.exp(-variance / 2) * np.exp(np.sqrt(variance) * special.ndtri(rank)))
 
 
 def _shifts() -> list[float]:
@@ -380,7 +385,8 @@ def _untreated_index(rng: np.random.Generator, systematic: Floats, treated: Bool
     for cities, (low, high) in ((strong, MIDDLING), (treated & ~strong, OFF_THE_ENDS), (~treated & ~strong, (0, 1))):
         taken = np.flatnonzero((free > low) & (free < high))[: cities.sum()]
         share[cities], free = free[taken], np.delete(free, taken)
-    mean = stats.beta(*MEAN_SHAPE, *MEAN_RANGE).ppf(share)[:, None]
+    least, width = MEAN_RANGE
+    mean = least + width * special.betaincinv(*MEAN_SHAPE, share)[:, None]
     low, high = _range("indg")
     noise = NOISE * 4 * (mean - low) * (high - mean) / (high - low) ** 2 * _autoregression(rng, CITIES)
     year = 0.01 * rng.standard_normal(len(YEARS))
@@ -398,7 +404,7 @@ def _autoregression(rng: np.random.Generator, n_units: int) -> Floats:
 
 def _normal_scores(n: int) -> Floats:
     """Normal quantiles of n ranks, in rising order."""
-    return np.asarray(stats.norm.ppf((np.arange(n) + 0.5) / n))
+    return np.asarray(special.ndtri((np.arange(n) + 0.5) / n))
 
 
 def _cells(cities: pd.DataFrame, without: Floats, responded: Floats, indg: Floats) -> pd.DataFrame:

@@ -9,9 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy import special
 
 from regiometrics.errors import DomainError, GroupSizeError
 from regiometrics.report.audits.rounded import Check, Printed, Rounded, Verdict, at_most, equal
@@ -73,8 +71,8 @@ def stars(
             return Check("", printed, "not determined", "the standard error is zero up to rounding")
         t = Rounded.of(coef) / t
     t = abs(t)
-    distribution = norm if df is None else student(df)
-    critical = [Decimal(float(distribution.isf(level / 2))) for level in STAR_LEVELS]
+    freedom = np.inf if df is None else df
+    critical = [Decimal(float(-special.stdtrit(freedom, level / 2))) for level in STAR_LEVELS]
     earned, fewest, most = (sum(x >= c for c in critical) for x in (t.value, t.low, t.high))
     count = len(printed)
     verdict: Verdict = "consistent" if count == earned else "rounding" if fewest <= count <= most else "inconsistent"
@@ -359,7 +357,7 @@ def contrast(a: Printed | Rounded, se_a: Printed | Rounded, b: Printed | Rounded
         meaning = "a standard error is zero up to rounding"
         return Check("", f"difference {difference.value:+}", "not determined", meaning)
     z = abs(difference / error)
-    critical = Decimal(float(norm.isf(0.025)))
+    critical = Decimal(float(-special.ndtri(0.025)))
     verdict: Verdict = "consistent" if z.value >= critical else "rounding" if z.high >= critical else "not determined"
     shown = f"the difference is {difference.value:+} with error {error.value:.4f}, |z| is {z.show(2)}"
     open_ = "; the printed errors leave open whether the two differ" * (verdict == "not determined")
@@ -450,6 +448,8 @@ def match_headers(
     0      b        a       0.0                 3.0
     1      a        b       0.0                 3.0
     """
+    from scipy.optimize import linear_sum_assignment  # long to import, and needed here alone
+
     if set(printed.index) != set(reference.index) or len(printed.columns) > len(reference.columns):
         raise DomainError(
             "the two tables do not have the same rows, or the reference has too few columns",

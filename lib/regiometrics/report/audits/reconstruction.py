@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from regiometrics.errors import DomainError, GroupSizeError, InfeasibleError, KeyColumnError, require_choice
 from regiometrics.panel import require_columns
@@ -525,6 +524,8 @@ def _free_edges(n: int) -> NDArray[np.float64]:
 def _extreme(
     objective: NDArray[np.float64], limits: NDArray[np.float64], ends: NDArray[np.float64], edges: NDArray[np.float64]
 ) -> float:
+    from scipy.optimize import linprog  # long to import, and needed here alone
+
     answer = linprog(objective, A_ub=limits, b_ub=ends, A_eq=edges.T, b_eq=np.ones(edges.shape[1]), method="highs")
     if answer.status != 0:
         raise InfeasibleError(
