@@ -23,7 +23,6 @@ from regiometrics.data.facts import (
 from regiometrics.data.facts import clusters as cluster_members
 from regiometrics.data.files import data_file
 from regiometrics.data.load import Bundle
-from regiometrics.data.schemas import read_tables
 from regiometrics.errors import DomainError, GroupSizeError, RegionError, UnbalancedPanelError, require_choice
 from regiometrics.measure.efficiency import BaseRule, Orientation, ReferenceRule, Returns, capital_stock, sbm
 from regiometrics.measure.hierarchy import disparity, rank_size
@@ -527,6 +526,8 @@ def _own_tables(chapter: str, folder: str | Path, missing: Missing) -> Bundle:
         raise RegionError(
             f"source {str(folder)!r} is neither 'shipped' nor 'simulated' nor a folder", remedy="correct the path"
         )
+    from regiometrics.data.schemas import read_tables  # its schemas take long to import, and own data alone need them
+
     tables, notes = read_tables(chapter, folder, missing=missing)
     return Bundle(tables, "user", notes=notes)
 

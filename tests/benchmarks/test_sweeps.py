@@ -119,13 +119,13 @@ def test_what_a_notebook_run_costs_beside_its_code(benchmark, versus, small, siz
 def test_two_workers(benchmark, versus, small, scheduler):
     grid = Grid("small", grid={"n": list(range(N_RUNS))}, notebook=small(SHORT))
     one, two = scheduler(1), scheduler(2)
-    alone = benchmark.pedantic(swept, (grid,), {"scheduler": one}, rounds=1)
+    alone = benchmark.pedantic(swept, (grid,), {"scheduler": one}, rounds=3)
     both = versus(
         lambda: swept(grid, scheduler=two),
         job="Notebook runs on two workers",
         size=f"{N_RUNS} runs of a short notebook",
         package="distributed",
         way="one worker",
-        rounds=1,
+        rounds=3,
     )
     assert_frame_equal(numbers(alone), numbers(both), check_exact=True)

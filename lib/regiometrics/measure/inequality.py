@@ -164,8 +164,8 @@ class DagumResult(Estimate):
 
     def __post_init__(self) -> None:
         """Refuse parts that are negative or do not sum to the whole."""
-        parts = self.decomposition[["within", "between_net", "overlap"]].to_numpy()
-        gap = np.abs(parts.sum(axis=1) - self.decomposition["gini"].to_numpy()).max()
+        parts = np.array([self.decomposition[part].to_numpy() for part in ("within", "between_net", "overlap")])
+        gap = np.abs(parts.sum(axis=0) - self.decomposition["gini"].to_numpy()).max()
         if not (gap <= PARTS_TOLERANCE and (parts >= 0).all()):
             raise RegionError(f"the parts of the Gini coefficient do not add up (gap {gap:.3g})")
 
@@ -263,10 +263,8 @@ def dagum(
 
     label = np.repeat(np.arange(len(periods)), [len(split.present) for split in splits])
     decomposition = _decomposition(periods, *np.array([split.parts() for split in splits]).T)
-    columns = {
-        name: np.concatenate([part[name] for part in map(_Split.columns, splits)])
-        for name in ("group", "n", "mean", "gini")
-    }
+    parts_of = [split.columns() for split in splits]
+    columns = {name: np.concatenate([part[name] for part in parts_of]) for name in ("group", "n", "mean", "gini")}
     groups = pd.DataFrame({"time": periods[label], **columns, "group": names[columns["group"]]})
     pairs = None
     if pairwise:
