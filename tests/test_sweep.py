@@ -410,9 +410,9 @@ ROUNDABOUT = {
     "array view": ["import numpy as np\na = np.zeros(3)\nb = a[1:]", "b[:] = n", "record(x=a.sum())"],
     "out argument": ["import numpy as np\na = np.zeros(3)", "np.add(a, n, out=a)", "record(x=a.sum())"],
     "in place": [
-        "import pandas as pd\nt = pd.DataFrame({'v': [3, 1]})",
-        "t.rename(columns={'v': 'w'}, inplace=True)",
-        "record(x=t.columns[0])",
+        "import pandas as pd\nt = pd.DataFrame({'v': [3, None]})",
+        "t.fillna(n, inplace=True)",
+        "record(x=t['v'].iloc[1])",
     ],
     "loop variable left over": ["for a in range(n):\n    pass", "record(x=a)"],
     "walrus": ["b = [(a := i) for i in range(n)]", "record(x=a)"],
