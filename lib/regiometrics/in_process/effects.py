@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from regiometrics.errors import RegionError
-from regiometrics.in_process.known import BUILTINS, DRAWING, READING, SETTINGS, STORING, TRUSTED, WRITING
+from regiometrics.in_process.known import BUILTINS, DRAWING, PARTS, READING, SETTINGS, STORING, TRUSTED, WRITING
 from regiometrics.in_process.names import chain, mentioned
-from regiometrics.in_process.scope import Effect, Scope, functions_of, scope_of
-
-
-def scope_with_effects(nodes: Sequence[ast.stmt]) -> Scope:
-    """What names stand for in a notebook, and what its functions may do, by way of those that they call too."""
-    scope, defined = scope_of(nodes), functions_of(nodes)
-    while True:
-        functions = {name: _joined(_effect_of_body(part, scope) for part in defined[name]) for name in scope.functions}
-        if functions == scope.functions:
-            return scope
-        scope = replace(scope, functions=functions)
+from regiometrics.in_process.scope import Effect, Scope
 
 
 def effect_of(node: ast.AST, scope: Scope, *, inside: bool = False) -> Effect:
@@ -34,16 +23,14 @@ def effect_of(node: ast.AST, scope: Scope, *, inside: bool = False) -> Effect:
         parts = (part for top in outer for part in ast.walk(top))
     for part in parts:
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and part.id in scope.functions:
-            called = scope.functions[part.id]
-            effect.changes |= called.changes
-            effect.unknown |= called.unknown
+            effect.add(scope.functions[part.id])
         elif isinstance(part, ast.Raise | ast.Assert):
             effect.unknown = True
         elif isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
-            effect.changes |= mentioned(part.value)
+            _add_change(part.value, scope, effect)
             effect.unknown |= bool(scope.path(part))
         elif isinstance(part, ast.AugAssign):
-            effect.changes |= mentioned(part.target)
+            _add_change(part.target, scope, effect)
         elif isinstance(part, ast.With | ast.AsyncWith):
             effect.changes |= {name for item in part.items for name in mentioned(item.context_expr)}
         elif isinstance(part, ast.Call):
@@ -52,18 +39,14 @@ def effect_of(node: ast.AST, scope: Scope, *, inside: bool = False) -> Effect:
     return effect
 
 
-def _joined(effects: Iterable[Effect]) -> Effect:
-    whole = Effect()
-    for effect in effects:
-        whole.changes |= effect.changes
-        whole.unknown |= effect.unknown
-    return whole
-
-
-def _effect_of_body(function: ast.FunctionDef, scope: Scope) -> Effect:
-    whole = _joined(effect_of(node, scope, inside=True) for node in function.body)
-    whole.changes |= {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
-    return whole
+def _add_change(whole: ast.expr, scope: Scope, effect: Effect) -> None:
+    """Add to an effect that an object is changed, by a value that is put into it for example."""
+    if isinstance(whole, ast.Attribute) and whole.attr in PARTS:
+        whole = whole.value
+    if isinstance(whole, ast.Name) and whole.id in scope.fresh:
+        effect.own.add(whole.id)
+    else:
+        effect.changes |= mentioned(whole)
 
 
 def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:
@@ -87,7 +70,7 @@ def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:
     elif isinstance(call.func, ast.Attribute) and scope.generators.issuperset(chain(call.func.value) or [""]):
         pass  # that it moves on follows from its mention
     elif isinstance(call.func, ast.Attribute) and call.func.attr in STORING:
-        effect.changes |= whole
+        _add_change(call.func.value, scope, effect)
     elif not (isinstance(call.func, ast.Attribute) and call.func.attr in READING):
         effect.unknown = True
         effect.changes |= whole

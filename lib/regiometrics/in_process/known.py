@@ -65,27 +65,46 @@ STORING = _words(
     add append clear discard extend fill insert pop popitem remove reverse setdefault sort update
     """
 )
-# methods that leave their object and what they are given alone
-READING = _words(
+# ways to name a part of a table, by which it may be changed too
+PARTS = _words("at iat iloc loc")
+# methods of the library's estimates, which are frozen
+ESTIMATING = _words(
     """
+    anticipation att_of_ties bacon bounds by_group by_type event_study leave_one_out modern placebo placebo_in_space
+    placebo_in_time regression sensitivity twfe with_policies
+    """
+)
+# methods of the axes of a figure, which records nothing
+FIGURING = _words("set_title set_xlabel set_ylabel")
+# methods that leave their object and what they are given alone
+READING = (
+    ESTIMATING
+    | FIGURING
+    | _words(
+        """
     abs add_prefix add_suffix agg aggregate all any apply argmax argmin argsort assign astype between bfill casefold
-    cat clip combine_first contains copy corr count cov cummax cummin cumprod cumsum derive describe diff difference
+    cat cdf clip combine_first contains copy corr count cov cummax cummin cumprod cumsum derive describe diff difference
     div divide dot drop drop_duplicates droplevel dropna dt duplicated endswith eq equals exp explode extract ffill
     fillna filter first flatten floordiv format from_product from_tuples fromkeys ge get get_level_values groupby gt
     head idxmax idxmin index intersection inv_cdf isdigit isin isna isnull issubset issuperset item items iterrows
     itertuples join keys kurt kurtosis last le len ljust lower lstrip lt map mask match max mean median melt merge
-    min mod mul multiply ne nlargest notna notnull nsmallest nth nunique pct_change pipe pivot pivot_table ppf prod
+    min mod mode mul multiply ne nlargest notna notnull nsmallest nth nunique pct_change pipe pivot pivot_table ppf prod
     product quantile query rank ravel reindex removeprefix removesuffix rename rename_axis repeat replace
     reset_index reshape rjust rolling round rstrip searchsorted select_dtypes sem set_axis set_index sf shift size
     skew sort_index sort_values split splitlines squeeze stack startswith std strftime strip sub subtract sum
     summary swapaxes swaplevel tail title to_dict to_frame to_list to_numpy to_series to_string tolist transform
     transpose union unique unstack upper value_counts values var where xs zfill
     """
+    )
 )
 # those of them whose value holds no part of their object
-COPYING = READING - _words(
-    """
+COPYING = (
+    READING
+    - ESTIMATING
+    - _words(
+        """
     cat copy difference dt filter flatten fromkeys get groupby intersection item items iterrows itertuples keys map
     pipe apply ravel reshape rolling squeeze swapaxes to_dict to_list to_numpy tolist transpose union values
     """
+    )
 )

@@ -6,6 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+AT_NAME = re.compile(r"@\s*([^\W\d]\w*)")
+"""A name in the text of a query."""
+
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -27,7 +30,7 @@ def mentioned(node: ast.AST) -> set[str]:
         if isinstance(part, ast.Name):
             names.add(part.id)
         elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-            names |= set(re.findall(r"@\s*([^\W\d]\w*)", part.value))
+            names |= set(AT_NAME.findall(part.value))
     return names
 
 
@@ -55,6 +58,21 @@ def bound(node: ast.AST) -> set[str]:
     names |= {node.name} if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name else set()
     names |= {node.rest} if isinstance(node, ast.MatchMapping) and node.rest else set()
     return names.union(*(bound(child) for child in ast.iter_child_nodes(node)))
+
+
+def bound_otherwise(node: ast.AST) -> set[str]:
+    """Names that are bound in another way than as plain targets, or for another scope."""
+    names: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Global | ast.Nonlocal):
+            names |= set(part.names)
+        elif isinstance(part, ast.Import | ast.ImportFrom | ast.NamedExpr | ast.ClassDef):
+            names |= bound(part)
+        elif isinstance(part, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and part.name:
+            names.add(part.name)
+        elif isinstance(part, ast.MatchMapping) and part.rest:
+            names.add(part.rest)
+    return names
 
 
 def rebound(top: ast.stmt) -> set[str]:

@@ -7,6 +7,7 @@ import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from regiometrics.in_process.fresh import fresh
 from regiometrics.in_process.known import BY_TEXT, DRAWS
 from regiometrics.in_process.names import bound, chain, deferred, imported, rebound
 from regiometrics.in_process.recording import hands_on_record
@@ -14,10 +15,32 @@ from regiometrics.in_process.recording import hands_on_record
 
 @dataclass(slots=True)
 class Effect:
-    """What a piece of code may do, gathered while it is walked: names whose objects it may change, and whether more."""
+    """What a piece of code may do, gathered while it is walked.
+
+    Attributes
+    ----------
+    changes : set of str
+        Names whose objects it may change, or what these hold.
+    own : set of str
+        Names of fresh objects that it may change, while what they hold stays as it is.
+    unknown : bool
+        It may do more.
+    """
 
     changes: set[str] = field(default_factory=set)
+    own: set[str] = field(default_factory=set)
     unknown: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing is changed."""
+        return not (self.changes or self.own or self.unknown)
+
+    def add(self, other: Effect) -> None:
+        """Add what another piece of code may do."""
+        self.changes |= other.changes
+        self.own |= other.own
+        self.unknown |= other.unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +55,8 @@ class Scope:
         Functions of the notebook, with what calling them may do.
     builtins, scalars, generators : frozenset of str
         Names of builtins, of numbers and texts, of random generators that no other name has.
+    fresh : frozenset of str
+        Names that are only ever given an object that is made on the spot.
     by_text : bool
         Names may be looked up, or values recorded, where the code does not show it.
     """
@@ -41,6 +66,7 @@ class Scope:
     builtins: frozenset[str]
     scalars: frozenset[str]
     generators: frozenset[str]
+    fresh: frozenset[str]
     by_text: bool
 
     def sharing(self, names: Iterable[str]) -> set[str]:
@@ -83,6 +109,7 @@ def scope_of(nodes: Sequence[ast.stmt]) -> Scope:
         builtins=frozenset(dir(builtins)) - values - defined.keys() - paths.keys(),
         scalars=frozenset(scalars - inner - assigned - defined.keys() - paths.keys()),
         generators=_generators(nodes, single) - inner - defined.keys() - paths.keys(),
+        fresh=fresh(nodes, single),
         by_text=by_text or any(hands_on_record(node) for node in nodes),
     )
 

@@ -4,38 +4,123 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from regiometrics.in_process.effects import is_trusted
-from regiometrics.in_process.known import CONSUMING, COPYING, DRAWING, ITERATING, SCALARS, TRUSTED
+from regiometrics.in_process.effects import effect_of, is_trusted
+from regiometrics.in_process.known import CONSUMING, COPYING, DRAWING, ITERATING, SCALARS, STORING, TRUSTED
 from regiometrics.in_process.names import bound, chain, mentioned
-from regiometrics.in_process.scope import Effect, Scope
+from regiometrics.in_process.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Names whose objects may hold those of other names, or be them."""
+
+    holding: set[str]
+    held: set[str]
 
 
 class Shared:
-    """Sets of names that may stand for parts of one object."""
+    """Which names may stand for parts of one object."""
 
     def __init__(self) -> None:
         self._of: dict[str, set[str]] = {}
+        self._holding: dict[str, set[str]] = {}
 
-    def join(self, names: Iterable[str]) -> None:
+    def add(self, hold: Hold) -> None:
         """Names that from now on may share."""
-        whole = set(names).union(*(self._of.get(name, set()) for name in names))
-        for name in whole:
-            self._of[name] = whole
+        names = hold.holding | hold.held
+        whole = names.union(*(self._of.get(name, set()) for name in names))
+        self._of |= dict.fromkeys(whole, whole)
+        for name in hold.held:
+            self._holding.setdefault(name, set()).update(hold.holding)
 
     def all_of(self, names: Iterable[str]) -> set[str]:
         """The names and all that may share with them."""
         return {name for given in names for name in (given, *self._of.get(given, ()))}
 
+    def holding(self, names: Iterable[str]) -> set[str]:
+        """The names and all that may hold their objects, or be them."""
+        found: set[str] = set()
+        waiting = set(names)
+        while waiting:
+            found |= waiting
+            waiting = set().union(*(self._holding.get(name, set()) for name in waiting)) - found
+        return found
 
-def sharing(node: ast.stmt, scope: Scope, effect: Effect) -> set[str]:
-    """Names that may stand for parts of one object after a statement; all of them where it is not plain."""
-    simple = isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr) and not effect.changes and not effect.unknown
-    if not simple or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
-        return mentioned(node) | bound(node)
-    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-        return bound(node) | _parts_of(node.value, scope)
-    return set()
+
+def sharing(node: ast.stmt, scope: Scope) -> list[Hold]:
+    """Which names may hold what others stand for after a statement; each all others where it is not plain."""
+    match node:
+        case ast.For():
+            return [_entered(node.target, node.iter, scope), *_sharing_in([*node.body, *node.orelse], scope)]
+        case ast.If():
+            return [_evaluated(node.test, scope), *_sharing_in([*node.body, *node.orelse], scope)]
+        case ast.With():
+            entered = [_entered(item.optional_vars, item.context_expr, scope) for item in node.items]
+            return entered + _sharing_in(node.body, scope)
+        case ast.FunctionDef(name=name) if name in scope.functions and scope.functions[name].is_none:
+            return sharing_inside(node, scope)
+        case ast.Assign(value=value) | ast.AugAssign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if _is_plain(value, scope) and not any(isinstance(p, ast.Call) for t in targets for p in ast.walk(t)):
+                return [_hold(set().union(*(mentioned(target) for target in targets)), _parts_of(value, scope), scope)]
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=whole, attr=name)) as call) if name in STORING:
+            if all(_is_plain(given, scope) for given in _given(call)):
+                held = set().union(*(_parts_of(given, scope) for given in _given(call)))
+                return [_hold(mentioned(whole), held, scope)]
+        case ast.Expr(value=value):
+            return [_evaluated(value, scope)]
+        case ast.Pass() | ast.Break() | ast.Continue() | ast.Return():
+            return []
+    return [_whole(node, scope)]
+
+
+def sharing_inside(function: ast.FunctionDef, scope: Scope) -> list[Hold]:
+    """The same for what stands in a function; what it returns goes by its name."""
+    given = function.args
+    found = []
+    if defaults := [*given.defaults, *(default for default in given.kw_defaults if default is not None)]:
+        held = set().union(*(_parts_of(default, scope) for default in defaults))
+        found.append(_hold({part.arg for part in ast.walk(given) if isinstance(part, ast.arg)}, held, scope))
+    for part in ast.walk(function):
+        if isinstance(part, ast.Return) and part.value is not None:
+            found += [_evaluated(part.value, scope), _hold({function.name}, _parts_of(part.value, scope), scope)]
+    return found + _sharing_in(function.body, scope)
+
+
+def _sharing_in(body: Iterable[ast.stmt], scope: Scope) -> list[Hold]:
+    return [hold for node in body for hold in sharing(node, scope)]
+
+
+def _hold(holding: Iterable[str], held: Iterable[str], scope: Scope) -> Hold:
+    return Hold(scope.sharing(holding), scope.sharing(held))
+
+
+def _whole(node: ast.AST, scope: Scope) -> Hold:
+    """Every name in a piece of code may hold every other."""
+    names = mentioned(node) | bound(node)
+    return _hold(names, names, scope)
+
+
+def _entered(target: ast.expr | None, value: ast.expr, scope: Scope) -> Hold:
+    """A loop's or a block's variable stands for a part of what it runs over."""
+    if not _is_plain(value, scope):
+        return _whole(ast.Tuple([value, *([target] if target else [])]), scope)
+    return _hold(mentioned(target) if target else (), _parts_of(value, scope), scope)
+
+
+def _evaluated(value: ast.expr, scope: Scope) -> Hold:
+    return Hold(set(), set()) if _is_plain(value, scope) else _whole(value, scope)
+
+
+def _is_plain(value: ast.expr, scope: Scope) -> bool:
+    """Whether evaluating an expression changes no object and binds no name."""
+    return effect_of(value, scope).is_none and not any(isinstance(part, ast.NamedExpr) for part in ast.walk(value))
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
 def _parts_of(value: ast.expr, scope: Scope) -> set[str]:
@@ -51,13 +136,20 @@ def _parts_of(value: ast.expr, scope: Scope) -> set[str]:
             return set()
         case ast.Call(func=ast.Name(id=name)) if name in SCALARS & scope.builtins:
             return set()
+        case ast.Call(func=ast.Name(id=name)) if name in scope.functions:
+            return {name}.union(*(_parts_of(given, scope) for given in _given(value)))
         case ast.Call() if (path := scope.path(value.func)) and is_trusted(path):
-            given = [*value.args, *(keyword.value for keyword in value.keywords)]
-            return set() if path[0] == "pandas" else set().union(*(_parts_of(each, scope) for each in given))
+            return set() if path[0] == "pandas" else set().union(*(_parts_of(given, scope) for given in _given(value)))
         case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts) | ast.BoolOp(values=parts):
             return set().union(*(_parts_of(part, scope) for part in parts))
         case ast.Dict(values=parts):
             return set().union(*(_parts_of(part, scope) for part in parts))
+        case ast.ListComp(elt=each) | ast.SetComp(elt=each) | ast.DictComp(value=each):
+            held = _parts_of(each, scope)
+            for clause in reversed(value.generators):
+                if not held.isdisjoint(mentioned(clause.target)):
+                    held |= _parts_of(clause.iter, scope)
+            return held
     return mentioned(value)
 
 

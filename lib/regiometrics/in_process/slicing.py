@@ -9,10 +9,12 @@ from functools import lru_cache
 from types import CodeType
 
 from regiometrics.errors import RegionError
-from regiometrics.in_process.effects import effect_of, refuse_settings, scope_with_effects
+from regiometrics.in_process.effects import effect_of, refuse_settings
+from regiometrics.in_process.functions import scope_with_effects
 from regiometrics.in_process.names import bound, deferred, mentioned
 from regiometrics.in_process.recording import recording
-from regiometrics.in_process.scope import Effect, Scope
+from regiometrics.in_process.renaming import gives_anew, read_first, single_names
+from regiometrics.in_process.scope import Scope
 from regiometrics.in_process.sharing import Shared, is_used_up, sharing
 
 
@@ -25,7 +27,8 @@ class Statement:
     cell : int
         Number of its code cell, from 1.
     binds, uses, changes : frozenset of str
-        Names that it gives a value, names that it mentions, names whose objects it may change.
+        Names that it gives a value, names that it may read before, names whose objects it may change; each stands for
+        one value (`renaming.single_names`).
     anew : bool
         It gives the names that it binds a value whatever they stood for before.
     deferred : frozenset of str
@@ -95,10 +98,12 @@ def _plan(cells: tuple[str, ...], tagged: int, results: tuple[str, ...], slicing
     trees = [_parsed(number, source) for number, source in enumerate(cells, start=1)]
     numbers = [number for number, tree in enumerate(trees, start=1) for _ in tree.body]
     nodes = [node for tree in trees for node in tree.body]
+    codes = _compiled(numbers, nodes)
+    nodes = single_names(nodes)
     scope = scope_with_effects(nodes)
     for number, node in zip(numbers, nodes, strict=True):
         refuse_settings(number, node, scope)
-    statements = _statements(numbers, nodes, scope)
+    statements = _statements(numbers, nodes, codes, scope)
     n_head = sum(len(tree.body) for tree in trees[: tagged + 1])
     kept = set(range(len(statements)))
     if slicing and not scope.by_text:
@@ -117,21 +122,22 @@ def _parsed(number: int, source: str) -> ast.Module:
         ) from None
 
 
-def _statements(numbers: Sequence[int], nodes: Sequence[ast.stmt], scope: Scope) -> list[Statement]:
+def _statements(
+    numbers: Sequence[int], nodes: Sequence[ast.stmt], codes: Sequence[CodeType], scope: Scope
+) -> list[Statement]:
     """All top-level statements, with changes to one name carried to all that may share its object."""
-    codes = _compiled(numbers, nodes)
     effects = [effect_of(node, scope) for node in nodes]
-    shared, moving = _shared(nodes, effects, scope)
+    shared, moving = _shared(nodes, scope)
     found = []
     for number, node, code, effect in zip(numbers, nodes, codes, effects, strict=True):
-        uses = mentioned(node)
+        changes = shared.all_of(effect.changes | (mentioned(node) & moving)) | shared.holding(effect.own)
         found.append(
             Statement(
                 cell=number,
                 binds=frozenset(bound(node)),
-                uses=frozenset(uses),
-                changes=frozenset(shared.all_of(effect.changes | (uses & moving))),
-                anew=_gives_anew(node),
+                uses=frozenset(read_first(node)),
+                changes=frozenset(changes),
+                anew=gives_anew(node),
                 deferred=frozenset(deferred(node)),
                 always=effect.unknown or isinstance(node, ast.Import | ast.ImportFrom),
                 code=code,
@@ -151,22 +157,17 @@ def _compiled(numbers: Sequence[int], nodes: Sequence[ast.stmt]) -> list[CodeTyp
     return codes
 
 
-def _shared(nodes: Sequence[ast.stmt], effects: Sequence[Effect], scope: Scope) -> tuple[Shared, set[str]]:
+def _shared(nodes: Sequence[ast.stmt], scope: Scope) -> tuple[Shared, set[str]]:
     """Which names may stand for parts of one object, and the names of objects that change by being read."""
     shared = Shared()
     used_up: set[str] = set()
-    for node, effect in zip(nodes, effects, strict=True):
+    for node in nodes:
         if not isinstance(node, ast.Import | ast.ImportFrom):
-            shared.join(scope.sharing(sharing(node, scope, effect)))
+            for hold in sharing(node, scope):
+                shared.add(hold)
             if is_used_up(node, scope):
                 used_up |= bound(node)
     return shared, shared.all_of(used_up)
-
-
-def _gives_anew(node: ast.stmt) -> bool:
-    if isinstance(node, ast.AnnAssign):
-        return node.value is not None
-    return isinstance(node, ast.Assign | ast.Import | ast.ImportFrom | ast.FunctionDef)
 
 
 def _slice(statements: Sequence[Statement], roots: set[int], n_head: int) -> set[int]:

@@ -1,0 +1,45 @@
+"""What calling the functions of a notebook may change outside them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+
+from regiometrics.in_process.effects import effect_of
+from regiometrics.in_process.names import bound
+from regiometrics.in_process.scope import Effect, Scope, functions_of, scope_of
+from regiometrics.in_process.sharing import Shared, sharing_inside
+
+
+def scope_with_effects(nodes: Sequence[ast.stmt]) -> Scope:
+    """What names stand for in a notebook, and what its functions may do, by way of those that they call too."""
+    scope, defined = scope_of(nodes), functions_of(nodes)
+    while True:
+        functions = {name: _effect_of_any(defined[name], scope) for name in scope.functions}
+        if functions == scope.functions:
+            return scope
+        scope = replace(scope, functions=functions)
+
+
+def _effect_of_any(parts: Sequence[ast.FunctionDef], scope: Scope) -> Effect:
+    """What calling a function may change, whichever of its definitions holds."""
+    whole = Effect()
+    for part in parts:
+        whole.add(_effect_of_body(part, scope))
+    return whole
+
+
+def _effect_of_body(function: ast.FunctionDef, scope: Scope) -> Effect:
+    """What calling a function may change besides variables of its own that hold nothing from outside."""
+    whole = Effect()
+    for node in function.body:
+        whole.add(effect_of(node, scope, inside=True))
+    outer = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
+    shared = Shared()
+    for hold in sharing_inside(function, scope):
+        shared.add(hold)
+    own = set().union(*(bound(node) for node in function.body)) - outer
+    whole.changes = shared.all_of(whole.changes | outer) - own
+    whole.own -= own
+    return whole
