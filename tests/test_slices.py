@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from regiometrics import estimate, in_process, measure
@@ -74,7 +74,8 @@ _statement = st.builds(lambda s, x, y, z: s.format(x=x, y=y, z=z), st.sampled_fr
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(_statement, min_size=3, max_size=12), st.integers(1, 3))
+@example(code=["c = a", "d = b", "for i in range(2):\n    c.append(d)\n    d = [i, a]", "b.extend(map(f, [a]))"], n=1)
+@given(code=st.lists(_statement, min_size=3, max_size=12), n=st.integers(1, 3))
 def test_any_notebook_gives_the_values_of_all_its_statements(tmp_path_factory, code, n):
     cells = [RECORD, "n = 0", START, NO_FUNCTION, *code, "record(x=repr(a))", "record(y=repr([b, c, d, w]))"]
     folder = tmp_path_factory.getbasetemp()

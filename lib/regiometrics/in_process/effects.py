@@ -41,12 +41,17 @@ def effect_of(node: ast.AST, scope: Scope, *, inside: bool = False) -> Effect:
 
 def _add_change(whole: ast.expr, scope: Scope, effect: Effect) -> None:
     """Add to an effect that an object is changed, by a value that is put into it for example."""
-    if isinstance(whole, ast.Attribute) and whole.attr in PARTS:
-        whole = whole.value
-    if isinstance(whole, ast.Name) and whole.id in scope.fresh:
-        effect.own.add(whole.id)
+    if name := fresh_name(whole, scope):
+        effect.own.add(name)
     else:
         effect.changes |= mentioned(whole)
+
+
+def fresh_name(whole: ast.expr, scope: Scope) -> str:
+    """The name of a fresh object, where an expression names one, or a part of a table as in ``table.loc``."""
+    if isinstance(whole, ast.Attribute) and whole.attr in PARTS:
+        whole = whole.value
+    return whole.id if isinstance(whole, ast.Name) and whole.id in scope.fresh else ""
 
 
 def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:

@@ -36,9 +36,7 @@ def _effect_of_body(function: ast.FunctionDef, scope: Scope) -> Effect:
     for node in function.body:
         whole.add(effect_of(node, scope, inside=True))
     outer = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
-    shared = Shared()
-    for hold in sharing_inside(function, scope):
-        shared.add(hold)
+    shared = Shared(sharing_inside(function, scope), scope)
     own = set().union(*(bound(node) for node in function.body)) - outer
     whole.changes = shared.all_of(whole.changes | outer) - own
     whole.own -= own

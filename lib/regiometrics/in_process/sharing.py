@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from regiometrics.in_process.effects import effect_of, is_trusted
+from regiometrics.in_process.effects import effect_of, fresh_name, is_trusted
 from regiometrics.in_process.known import CONSUMING, COPYING, DRAWING, ITERATING, SCALARS, STORING, TRUSTED
 from regiometrics.in_process.names import bound, chain, mentioned
 from regiometrics.in_process.scope import Scope
@@ -14,26 +14,41 @@ from regiometrics.in_process.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Names whose objects may hold those of other names, or be them."""
+    """Names whose objects may hold those of other names, or be them.
+
+    ``inside`` says that the others were put into an object that is there, and that may go by more names.
+    """
 
     holding: set[str]
     held: set[str]
+    inside: bool = False
 
 
 class Shared:
-    """Which names may stand for parts of one object."""
+    """Which names may stand for parts of one object, by all that any statement lets one hold of another."""
 
-    def __init__(self) -> None:
+    def __init__(self, holds: Iterable[Hold], scope: Scope) -> None:
         self._of: dict[str, set[str]] = {}
+        self._held: dict[str, set[str]] = {}
         self._holding: dict[str, set[str]] = {}
+        holds = [Hold(scope.sharing(h.holding), scope.sharing(h.held), h.inside) for h in holds]
+        for hold in holds:
+            names = hold.holding | hold.held
+            whole = names.union(*(self._of.get(name, set()) for name in names))
+            self._of |= dict.fromkeys(whole, whole)
+            self._add(hold.holding, hold.held)
+        growing = True
+        while growing:
+            growing = any([self._add(_reached(h.holding, self._held), h.held) for h in holds if h.inside])
 
-    def add(self, hold: Hold) -> None:
-        """Names that from now on may share."""
-        names = hold.holding | hold.held
-        whole = names.union(*(self._of.get(name, set()) for name in names))
-        self._of |= dict.fromkeys(whole, whole)
-        for name in hold.held:
-            self._holding.setdefault(name, set()).update(hold.holding)
+    def _add(self, holding: set[str], held: set[str]) -> bool:
+        """Whether that was new."""
+        new = any(not held <= self._held.get(name, set()) for name in holding)
+        for name in holding if new else ():
+            self._held.setdefault(name, set()).update(held)
+        for name in held if new else ():
+            self._holding.setdefault(name, set()).update(holding)
+        return new
 
     def all_of(self, names: Iterable[str]) -> set[str]:
         """The names and all that may share with them."""
@@ -41,12 +56,16 @@ class Shared:
 
     def holding(self, names: Iterable[str]) -> set[str]:
         """The names and all that may hold their objects, or be them."""
-        found: set[str] = set()
-        waiting = set(names)
-        while waiting:
-            found |= waiting
-            waiting = set().union(*(self._holding.get(name, set()) for name in waiting)) - found
-        return found
+        return _reached(names, self._holding)
+
+
+def _reached(names: Iterable[str], by: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        found |= waiting
+        waiting = set().union(*(by.get(name, set()) for name in waiting)) - found
+    return found
 
 
 def sharing(node: ast.stmt, scope: Scope) -> list[Hold]:
@@ -64,16 +83,18 @@ def sharing(node: ast.stmt, scope: Scope) -> list[Hold]:
         case ast.Assign(value=value) | ast.AugAssign(value=value) | ast.AnnAssign(value=ast.expr() as value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if _is_plain(value, scope) and not any(isinstance(p, ast.Call) for t in targets for p in ast.walk(t)):
-                return [_hold(set().union(*(mentioned(target) for target in targets)), _parts_of(value, scope), scope)]
+                names = set().union(*(mentioned(target) for target in targets))
+                inside = isinstance(node, ast.AugAssign) or not all(isinstance(t, ast.Name) for t in targets)
+                return [Hold(names, _parts_of(value, scope), inside and not all(_is_fresh(t, scope) for t in targets))]
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=whole, attr=name)) as call) if name in STORING:
             if all(_is_plain(given, scope) for given in _given(call)):
                 held = set().union(*(_parts_of(given, scope) for given in _given(call)))
-                return [_hold(mentioned(whole), held, scope)]
+                return [Hold(mentioned(whole), held, not fresh_name(whole, scope))]
         case ast.Expr(value=value):
             return [_evaluated(value, scope)]
         case ast.Pass() | ast.Break() | ast.Continue() | ast.Return():
             return []
-    return [_whole(node, scope)]
+    return [_whole(node)]
 
 
 def sharing_inside(function: ast.FunctionDef, scope: Scope) -> list[Hold]:
@@ -82,10 +103,10 @@ def sharing_inside(function: ast.FunctionDef, scope: Scope) -> list[Hold]:
     found = []
     if defaults := [*given.defaults, *(default for default in given.kw_defaults if default is not None)]:
         held = set().union(*(_parts_of(default, scope) for default in defaults))
-        found.append(_hold({part.arg for part in ast.walk(given) if isinstance(part, ast.arg)}, held, scope))
+        found.append(Hold({part.arg for part in ast.walk(given) if isinstance(part, ast.arg)}, held))
     for part in ast.walk(function):
         if isinstance(part, ast.Return) and part.value is not None:
-            found += [_evaluated(part.value, scope), _hold({function.name}, _parts_of(part.value, scope), scope)]
+            found += [_evaluated(part.value, scope), Hold({function.name}, _parts_of(part.value, scope))]
     return found + _sharing_in(function.body, scope)
 
 
@@ -93,25 +114,27 @@ def _sharing_in(body: Iterable[ast.stmt], scope: Scope) -> list[Hold]:
     return [hold for node in body for hold in sharing(node, scope)]
 
 
-def _hold(holding: Iterable[str], held: Iterable[str], scope: Scope) -> Hold:
-    return Hold(scope.sharing(holding), scope.sharing(held))
+def _is_fresh(target: ast.expr, scope: Scope) -> bool:
+    """Whether an assignment puts its value into a fresh object."""
+    whole = target.value if isinstance(target, ast.Attribute | ast.Subscript) else target
+    return bool(fresh_name(whole, scope))
 
 
-def _whole(node: ast.AST, scope: Scope) -> Hold:
+def _whole(node: ast.AST) -> Hold:
     """Every name in a piece of code may hold every other."""
     names = mentioned(node) | bound(node)
-    return _hold(names, names, scope)
+    return Hold(names, names, inside=True)
 
 
 def _entered(target: ast.expr | None, value: ast.expr, scope: Scope) -> Hold:
     """A loop's or a block's variable stands for a part of what it runs over."""
     if not _is_plain(value, scope):
-        return _whole(ast.Tuple([value, *([target] if target else [])]), scope)
-    return _hold(mentioned(target) if target else (), _parts_of(value, scope), scope)
+        return _whole(ast.Tuple([value, *([target] if target else [])]))
+    return Hold(mentioned(target) if target else set(), _parts_of(value, scope))
 
 
 def _evaluated(value: ast.expr, scope: Scope) -> Hold:
-    return Hold(set(), set()) if _is_plain(value, scope) else _whole(value, scope)
+    return Hold(set(), set()) if _is_plain(value, scope) else _whole(value)
 
 
 def _is_plain(value: ast.expr, scope: Scope) -> bool:

@@ -159,14 +159,9 @@ def _compiled(numbers: Sequence[int], nodes: Sequence[ast.stmt]) -> list[CodeTyp
 
 def _shared(nodes: Sequence[ast.stmt], scope: Scope) -> tuple[Shared, set[str]]:
     """Which names may stand for parts of one object, and the names of objects that change by being read."""
-    shared = Shared()
-    used_up: set[str] = set()
-    for node in nodes:
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            for hold in sharing(node, scope):
-                shared.add(hold)
-            if is_used_up(node, scope):
-                used_up |= bound(node)
+    own = [node for node in nodes if not isinstance(node, ast.Import | ast.ImportFrom)]
+    shared = Shared([hold for node in own for hold in sharing(node, scope)], scope)
+    used_up = set().union(*(bound(node) for node in own if is_used_up(node, scope)))
     return shared, shared.all_of(used_up)
 
 
