@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from regiometrics.errors import ConvergenceError, DomainError, InfeasibleError
-from regiometrics.estimate.maximum_entropy import Constraints, nearest_table
+from regiometrics.estimate.maximum_entropy import Constraints, _least_squares, nearest_table
 
 CELL = np.eye(2)
 SUM = np.ones((1, 2))
@@ -164,6 +164,22 @@ def test_scale_and_order_of_the_rows_do_not_matter():
     size = rng.uniform(0.2, 5.0, 8)
     turned = bounds((size[:, None] * said.rows)[order], (size * said.low)[order], (size * said.high)[order])
     np.testing.assert_allclose(nearest_table(prior, turned), nearest_table(prior, said), rtol=1e-8)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.integers(0, 8), st.integers(0, 3))
+def test_multipliers_of_equations_that_repeat_each_other_are_the_shortest(seed, n, missing):
+    rng = np.random.default_rng(seed)
+    half = rng.standard_normal((n, max(n - missing, 0)))
+    square, right = half @ half.T, rng.standard_normal(n)
+    slow = np.linalg.lstsq(square, right)[0]
+    np.testing.assert_allclose(_least_squares(square, right), slow, rtol=1e-9, atol=1e-12)
+
+
+def test_bounds_without_an_equation():
+    rows = np.vstack([np.ones(3), np.eye(3)[0]])
+    found = nearest_table(np.array([1.0, 2.0, 3.0]), bounds(rows, [12.0, -np.inf], [np.inf, 1.5]))
+    np.testing.assert_allclose(found, [1.5, 4.2, 6.3], rtol=1e-9)
 
 
 # what cannot be solved

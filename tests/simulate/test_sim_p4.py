@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from regiometrics.measure.specialization import (
     interregional_specialization,
     relative_specialization,
 )
+from regiometrics.simulate import p4
 from regiometrics.simulate.p4 import (
     DELTA,
     PROVINCES,
@@ -78,6 +79,33 @@ def test_two_statements_that_contradict_each_other_are_refused():
     cap = replace(statements()[0], low=-np.inf, high=0.4)
     with pytest.raises(InfeasibleError, match="relative_specialization_2014_shanghai"):
         fitted_tables(1, said=[*statements(), cap])
+
+
+# rows of the constraints
+
+
+def test_rows_of_pattern_and_order_are_quotients_and_differences_of_shares():
+    rng = np.random.default_rng(3)
+    weights = rng.dirichlet(np.ones(4))
+    shares = rng.dirichlet(np.ones(28), 4)
+    table, base, above = shares * weights[:, None], rng.uniform(0.1, 1.0, 28), rng.random((4, 28)) < 0.5
+    order, provinces = np.argsort(np.argsort(shares, axis=0), axis=0), tuple(PROVINCES[DELTA])
+    rows = p4._Rows()
+    rows.add_pattern(above, weights, base)
+    rows.add_order(p4._Frame(provinces, weights), order, base)
+    built = rows.built()
+    in_cluster = table.sum(axis=0)
+    slow = {}
+    for i, k in np.ndindex(4, 28):
+        sign = 1 if above[i, k] else -1
+        slow[f"pattern {i} {k}"] = sign * (shares[i, k] - (1 + sign * p4.LQ_MARGIN) * in_cluster[k]) / base[k]
+    for k in range(28):
+        ladder = sorted(range(4), key=lambda i: shares[i, k])
+        for low, high in pairwise(ladder):
+            slow[f"order {provinces[low]} {provinces[high]} {k}"] = (shares[high, k] - shares[low, k]) / base[k]
+    assert built.names == tuple(slow)
+    np.testing.assert_allclose(built.rows @ table.ravel(), list(slow.values()), atol=1e-12)
+    assert set(built.low[:112]) == {0.0} and set(built.low[112:]) == {p4.ORDER_MARGIN} and np.isinf(built.high).all()
 
 
 # every seed agrees with the text

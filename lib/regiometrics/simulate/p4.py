@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from itertools import combinations, pairwise
 from typing import Literal
@@ -260,6 +261,15 @@ class _Frame:
         return _quotient(self.weights, len(_BASE), i, k, level)
 
 
+def _quotients(weights: Floats, levels: Floats) -> Floats:
+    """The rows of `_quotient` for all provinces and industries, by two more axes in front; levels by province and k."""
+    i, k = np.indices(levels.shape)
+    rows = np.zeros(levels.shape * 2)
+    rows[i, k, :, k] = -levels[..., None]
+    rows[i, k, i, k] += 1 / weights[:, None]
+    return rows
+
+
 def _quotient(weights: Floats, n_industries: int, i: int, k: int, level: float) -> Floats:
     """Coefficients of an industry's share in a province less ``level`` times its share in the cluster."""
     row = np.zeros((len(weights), n_industries))
@@ -289,8 +299,14 @@ def _industries() -> tuple[str, ...]:
 @cache
 def _printed() -> dict[str, float]:
     """Numbers of the text by id."""
+    return {item: float(value) for item, value in _decimals().items()}
+
+
+@cache
+def _decimals() -> dict[str, Decimal]:
+    """Numbers of the text by id, with their decimals as printed."""
     printed = in_text("p4")
-    return dict(zip(printed["item"], printed["value"].astype(float), strict=True))
+    return dict(zip(printed["item"], printed["value"], strict=True))
 
 
 def _values(quantity: str, unit: str, other: str, provinces: Sequence[str], output: Floats) -> float:
@@ -335,11 +351,19 @@ class _Rows:
     """Constraints under construction."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[str, Floats, float, float]] = []
+        self.names: list[str] = []
+        self.rows: list[Floats] = []
+        self.bounds: list[tuple[float, float]] = []
 
     def add(self, name: str, row: Floats, low: float = 0.0, high: float = np.inf) -> None:
         """One row over a table, non-negative unless bounds are given."""
-        self.rows.append((name, row.ravel(), low, high))
+        self.add_all([name], row, low, high)
+
+    def add_all(self, names: Sequence[str], rows: Floats, low: float = 0.0, high: float = np.inf) -> None:
+        """Rows over a table, one per name, that share their bounds."""
+        self.names.extend(names)
+        self.rows.append(rows.reshape(len(names), -1))
+        self.bounds.extend([(low, high)] * len(names))
 
     def add_totals(self, provinces: Sequence[str], weights: Floats, n_industries: int) -> None:
         """The provinces' shares in the cluster, each in units of itself."""
@@ -348,15 +372,29 @@ class _Rows:
 
     def add_pattern(self, above: Bools, weights: Floats, base: Floats) -> None:
         """Location quotients above and below one, in units of the industry's share."""
-        for (i, k), up in np.ndenumerate(above):
-            sign = 1 if up else -1
-            row = sign * _quotient(weights, len(base), i, k, 1 + sign * LQ_MARGIN) / base[k]
-            self.add(f"pattern {i} {k}", row)
+        sign = np.where(above, 1.0, -1.0)
+        rows = sign[..., None, None] * _quotients(weights, 1 + sign * LQ_MARGIN) / base[:, None, None]
+        self.add_all([f"pattern {i} {k}" for i, k in np.ndindex(above.shape)], rows)
+
+    def add_order(self, frame: _Frame, order: npt.NDArray[np.intp], base: Floats) -> None:
+        """Provinces next to each other in an industry, in units of the industry's share."""
+        ladder = np.argsort(order, axis=0).T
+        lower, upper = ladder[:, :-1], ladder[:, 1:]
+        k, step = np.indices(lower.shape)
+        rows = np.zeros((*lower.shape, len(frame.provinces), len(base)))
+        rows[k, step, upper, k] = 1 / frame.weights[upper] / base[:, None]
+        rows[k, step, lower, k] = -1 / frame.weights[lower] / base[:, None]
+        names = [
+            f"order {frame.provinces[below]} {frame.provinces[above]} {industry}"
+            for industry, steps in enumerate(ladder.tolist())
+            for below, above in pairwise(steps)
+        ]
+        self.add_all(names, rows, ORDER_MARGIN)
 
     def built(self) -> Constraints:
         """All rows as arrays."""
-        names, rows, low, high = zip(*self.rows, strict=True)
-        return Constraints(names, np.array(rows), np.array(low), np.array(high))
+        low, high = np.array(self.bounds).T
+        return Constraints(tuple(self.names), np.concatenate(self.rows), low, high)
 
 
 def _constraints(frame: _Frame, bounds: Iterable[tuple[Statement, float, float]], base: Floats) -> Constraints:
@@ -366,10 +404,7 @@ def _constraints(frame: _Frame, bounds: Iterable[tuple[Statement, float, float]]
     if frame.above is not None:
         rows.add_pattern(frame.above, frame.weights, base)
     if frame.order is not None:
-        for k, ladder in enumerate(np.argsort(frame.order, axis=0).T):
-            for lower, upper in pairwise(ladder):
-                row = frame.quotient(upper, k, 0.0) - frame.quotient(lower, k, 0.0)
-                rows.add(f"order {frame.provinces[lower]} {frame.provinces[upper]} {k}", row / base[k], ORDER_MARGIN)
+        rows.add_order(frame, frame.order, base)
     for s, low, high in bounds:
         name = " ".join(filter(None, (s.item, s.unit, s.other)))
         if s.quantity.startswith("lq_"):
@@ -396,18 +431,18 @@ def _technology_paths(year: int) -> list[Statement]:
 
 def _pattern() -> Bools:
     """Table 4 as rebuilt: provinces of the delta x industries."""
-    table = rebuilt("p4", 4).pivot(index="province", columns="sector_code", values="lq_above_one")
-    return np.asarray(table.loc[list(PROVINCES[DELTA]), list(_industries())] == 1)
+    table = rebuilt("p4", 4)
+    cells = zip(table["province"], table["sector_code"], table["lq_above_one"], strict=True)
+    above = {(province, sector): one == 1 for province, sector, one in cells}
+    return np.array([[above[i, k] for k in _industries()] for i in PROVINCES[DELTA]])
 
 
-def _hightech_pattern(cluster: str) -> tuple[Bools, Bools]:
+def _hightech_pattern(cluster: str, table: pd.DataFrame) -> tuple[Bools, Bools]:
     """Table 1 as rebuilt, provinces x industries, and where its advantage is weak; in the north mostly assumed."""
-    table = rebuilt("p4", 1).query("province in @PROVINCES[@cluster]")
-    cells = table.set_index(["province", "sector"])
-    keys = pd.MultiIndex.from_product([list(PROVINCES[cluster]), HIGHTECH])
-    shape = len(PROVINCES[cluster]), len(HIGHTECH)
-    above = (cells["lq_above_one"].reindex(keys) == 1).to_numpy(copy=True).reshape(shape)
-    weak = (cells["note"].reindex(keys) == "weak").to_numpy().reshape(shape)
+    cells = zip(table["province"], table["sector"], table["lq_above_one"], table["note"], strict=True)
+    known = {(province, sector): (one == 1, note == "weak") for province, sector, one, note in cells}
+    found = np.array([[known.get((i, k), (False, False)) for k in HIGHTECH] for i in PROVINCES[cluster]])
+    above, weak = found[..., 0], found[..., 1]
     if cluster == CAPITAL:
         for industry, leaders in _HIGHTECH_NORTH_LEADERS.items():
             for leader in leaders:
@@ -415,11 +450,11 @@ def _hightech_pattern(cluster: str) -> tuple[Bools, Bools]:
     return above, weak
 
 
-def _prior(cluster: str, weights: Floats, rng: np.random.Generator) -> Floats:
+def _prior(cluster: str, weights: Floats, pattern: Bools | None, rng: np.random.Generator) -> Floats:
     """Fractions of the cluster's output: base, lifts and draws, with the totals of the provinces."""
     lifts = np.zeros((len(weights), len(_BASE)))
-    if cluster == DELTA:
-        lifts = TILT * np.where(_pattern(), 1.0, -1.0)
+    if pattern is not None:
+        lifts = TILT * np.where(pattern, 1.0, -1.0)
     else:
         for i, province in enumerate(PROVINCES[cluster]):
             for key, lift in _LIFTS[province].items():
@@ -429,14 +464,14 @@ def _prior(cluster: str, weights: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _last_year(
-    cluster: str, weights: Floats, said: Sequence[Statement], rng: np.random.Generator
+    cluster: str, weights: Floats, said: Sequence[Statement], pattern: Bools | None, rng: np.random.Generator
 ) -> tuple[_Frame, Floats]:
     """The fit of 2014: once with what needs no unknown sign, which settles the signs, and once with all."""
     provinces = tuple(PROVINCES[cluster])
-    prior = _prior(cluster, weights, rng)
+    prior = _prior(cluster, weights, pattern, rng)
     base = prior.sum(axis=0)
     bounds = _bounds([*said, *_technology_paths(LAST)], LAST, provinces, None)
-    known = _Frame(provinces, weights, _pattern() if cluster == DELTA else None)
+    known = _Frame(provinces, weights, pattern)
     draft = nearest_table(prior, _constraints(known, bounds, base), tol=DRAFT)
     shares = draft / weights[:, None]
     above = shares > draft.sum(axis=0) if known.above is None else known.above
@@ -445,11 +480,11 @@ def _last_year(
 
 
 def _all_years(
-    cluster: str, totals: pd.DataFrame, said: Sequence[Statement], rng: np.random.Generator
+    cluster: str, totals: pd.DataFrame, said: Sequence[Statement], pattern: Bools | None, rng: np.random.Generator
 ) -> dict[int, Floats]:
     """Output by year, provinces x industries, fitted backwards from 2014."""
     shares = totals.div(totals.sum(axis=1), axis=0)
-    frame, table = _last_year(cluster, shares.loc[LAST].to_numpy(), said, rng)
+    frame, table = _last_year(cluster, shares.loc[LAST].to_numpy(), said, pattern, rng)
     tables = {LAST: table}
     for year in reversed(YEARS[:-1]):
         weights = shares.loc[year].to_numpy()
@@ -510,7 +545,7 @@ def _hightech_shares() -> tuple[Floats, Floats]:
     return last, last * total / growth
 
 
-def _hightech_delta(rng: np.random.Generator) -> dict[int, Floats]:
+def _hightech_delta(above: Bools, weak: Bools, rng: np.random.Generator) -> dict[int, Floats]:
     """Revenue by year, provinces x industries: fitted in 2014, then its structure brought to each year's margins."""
     value = _printed()
     provinces, span = tuple(PROVINCES[DELTA]), LAST - YEARS[0]
@@ -527,7 +562,6 @@ def _hightech_delta(rng: np.random.Generator) -> dict[int, Floats]:
     weights = nearest_table(prior * np.exp(0.1 * rng.standard_normal(len(prior))), totals.built())
 
     shares, first_shares = _hightech_shares()
-    above, weak = _hightech_pattern(DELTA)
     rows = _Rows()
     rows.add_totals(provinces, weights, len(shares))
     rows.add_pattern(above, weights, shares)
@@ -554,11 +588,10 @@ def _hightech_delta(rng: np.random.Generator) -> dict[int, Floats]:
     return tables
 
 
-def _hightech_north(rng: np.random.Generator) -> dict[int, Floats]:
+def _hightech_north(above: Bools, rng: np.random.Generator) -> dict[int, Floats]:
     """Assumed revenue by year, provinces x industries, with the pattern that the text describes; shares stay."""
     first, last = (np.array(_HIGHTECH_NORTH[year]) for year in (YEARS[0], LAST))
     shares, weights = np.array(_HIGHTECH_NORTH_SHARES) / sum(_HIGHTECH_NORTH_SHARES), last / last.sum()
-    above, _ = _hightech_pattern(CAPITAL)
     rows = _Rows()
     rows.add_totals(tuple(PROVINCES[CAPITAL]), weights, len(shares))
     rows.add_pattern(above, weights, shares)
@@ -627,13 +660,15 @@ def fitted_tables(
         raise DomainError(f"{n} tables cannot be drawn", remedy="ask for one at least")
     said = statements() if said is None else said
     totals = {cluster: by_year.loc[LAST].to_numpy() for cluster, by_year in _totals().items()}
-    parts = []
+    patterns = {DELTA: _pattern(), CAPITAL: None}
+    fitted: dict[str, dict[int, Floats]] = {cluster: {} for cluster in totals}
     for draw, rng in enumerate(np.random.default_rng(seed).spawn(n)):
-        tables = {}
         for (cluster, total), random in zip(totals.items(), rng.spawn(len(totals)), strict=True):
-            tables[cluster] = {LAST: _last_year(cluster, total / total.sum(), said, random)[1] * total.sum()}
-        parts.append(_long(tables, _industries(), "output").drop(columns="year").assign(draw=draw))
-    return pd.concat(parts, ignore_index=True)[["draw", "province", "industry", "output"]]
+            table = _last_year(cluster, total / total.sum(), said, patterns[cluster], random)[1]
+            fitted[cluster][draw] = table * total.sum()
+    tables = _long(fitted, _industries(), "output").rename(columns={"year": "draw"})
+    tables = tables.sort_values("draw", kind="stable", ignore_index=True)
+    return tables[["draw", "province", "industry", "output"]]
 
 
 def panel(seed: int | np.random.Generator = 0) -> Bundle:
@@ -672,11 +707,17 @@ def panel(seed: int | np.random.Generator = 0) -> Bundle:
     """
     random_delta, random_north, random_hightech, random_hightech_north = np.random.default_rng(seed).spawn(4)
     totals = _totals()
+    pattern, table_1 = _pattern(), rebuilt("p4", 1)
+    hightech, hightech_north = (_hightech_pattern(cluster, table_1) for cluster in (DELTA, CAPITAL))
     output = {
-        DELTA: _all_years(DELTA, totals[DELTA], statements(), random_delta),
-        CAPITAL: _all_years(CAPITAL, totals[CAPITAL], statements(), random_north),
+        DELTA: _all_years(DELTA, totals[DELTA], statements(), pattern, random_delta),
+        CAPITAL: _all_years(CAPITAL, totals[CAPITAL], statements(), None, random_north),
     }
-    revenue = {DELTA: _hightech_delta(random_hightech), CAPITAL: _hightech_north(random_hightech_north)}
+    revenue = {
+        DELTA: _hightech_delta(*hightech, random_hightech),
+        CAPITAL: _hightech_north(hightech_north[0], random_hightech_north),
+    }
+    relative, pairs = _relative_truth(output), _pair_truth(output)
     return Bundle(
         tables={
             "province_industry": _long(output, _industries(), "output"),
@@ -686,13 +727,22 @@ def panel(seed: int | np.random.Generator = 0) -> Bundle:
         },
         source="simulated",
         truth={
-            "relative": _relative_truth(output),
-            "pairs": _pair_truth(output),
+            "relative": relative,
+            "pairs": pairs,
             "advantage": _advantage_truth(output, _industries()),
             "class_shares": _class_truth(output),
             "hightech_advantage": _advantage_truth(revenue, HIGHTECH),
         },
-        calibration=_calibration(output, revenue),
+        calibration=_calibration(
+            [
+                *_structure_rows(output),
+                *_technology_rows(output),
+                *_output_rows(output),
+                *_hightech_rows(revenue),
+                *_pattern_rows(output, revenue, pattern, hightech[0]),
+                *_difference_rows(relative, pairs),
+            ]
+        ),
         notes=(f"FITTED, NOT DATA (seed {seed}): agrees with every number and statement that survives in the text",),
     )
 
@@ -729,11 +779,15 @@ def _pair_truth(tables: Tables) -> pd.DataFrame:
 def _advantage_truth(tables: Tables, industries: Sequence[str]) -> pd.DataFrame:
     """Location quotients with the cluster as base."""
     rows = [
-        (year, cluster, code, industry, table[i, k] / table[i].sum() / (table[:, k].sum() / table.sum()))
+        (year, cluster, code, industry, quotient)
         for cluster, by_year in tables.items()
         for year, table in by_year.items()
-        for i, code in enumerate(PROVINCES[cluster].values())
-        for k, industry in enumerate(industries)
+        for code, quotients in zip(
+            PROVINCES[cluster].values(),
+            table / table.sum(axis=1, keepdims=True) / (table.sum(axis=0) / table.sum()),
+            strict=True,
+        )
+        for industry, quotient in zip(industries, quotients.tolist(), strict=True)
     ]
     frame = pd.DataFrame(rows, columns=["time", "group", "unit", "industry", "location_quotient"])
     return frame.assign(advantage=frame["location_quotient"] > 1)
@@ -751,10 +805,8 @@ def _class_truth(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["time", "unit", "class", "share"])
 
 
-def _calibration(output: Tables, revenue: Tables) -> pd.DataFrame:
-    """Each statement against the fitted tables."""
-    rows = [*_structure_rows(output), *_technology_rows(output), *_output_rows(output)]
-    rows += [*_hightech_rows(revenue), *_pattern_rows(output, revenue)]
+def _calibration(rows: Sequence[Row]) -> pd.DataFrame:
+    """Each statement against the fitted tables, and whether it holds."""
     frame = pd.DataFrame(rows, columns=["statement", "province", "year", "relation", "target", "fitted", "source"])
     gap = frame["fitted"] - frame["target"]
     within = {
@@ -854,22 +906,26 @@ def _hightech_rows(revenue: Tables) -> Iterator[Row]:
             yield printed(f"hightech_share_2014_{name}", DELTA, "2014", share)
 
 
-def _pattern_rows(output: Tables, revenue: Tables) -> Iterator[Row]:
-    """Cells of the rebuilt tables, shared leaders in the north, and the delta against the north."""
+def _pattern_rows(output: Tables, revenue: Tables, pattern: Bools, hightech: Bools) -> Iterator[Row]:
+    """Cells of the rebuilt tables, and shared leaders in the north."""
 
     def above(tables: Tables, cluster: str) -> Bools:
         table = tables[cluster][LAST]
         return np.asarray(table / table.sum(axis=1, keepdims=True) > table.sum(axis=0) / table.sum())
 
-    yield "rebuilt_table_4", DELTA, "2014", "eq", 112.0, float((above(output, DELTA) == _pattern()).sum()), "wording"
-    agree = float((above(revenue, DELTA) == _hightech_pattern(DELTA)[0]).sum())
+    yield "rebuilt_table_4", DELTA, "2014", "eq", 112.0, float((above(output, DELTA) == pattern).sum()), "wording"
+    agree = float((above(revenue, DELTA) == hightech).sum())
     yield "rebuilt_table_1", DELTA, "2014", "eq", 20.0, agree, "wording"
     leaders = above(revenue, CAPITAL)
     instruments = HIGHTECH.index("medical_instruments")
     shared = float(leaders[[0, 2], instruments].sum())
     yield "medical_instruments_of_beijing_and_hebei", CAPITAL, "2014", "eq", 2.0, shared, "wording"
     yield "industries_with_two_leaders", CAPITAL, "2014", "eq", 1.0, float((leaders.sum(axis=0) > 1).sum()), "wording"
-    for name, truth in (("relative", _relative_truth(output)), ("pair", _pair_truth(output))):
+
+
+def _difference_rows(relative: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Row]:
+    """The delta against the north."""
+    for name, truth in (("relative", relative), ("pair", pairs)):
         mean = truth.groupby(["time", "group"])["specialization"].mean().unstack()
         excess = float((mean[DELTA] - mean[CAPITAL]).to_numpy().max())
         yield f"{name}_specialization_delta_less_than_north", "both", "2005-2014", "lt", 0.0, excess, "wording"
@@ -877,5 +933,4 @@ def _pattern_rows(output: Tables, revenue: Tables) -> Iterator[Row]:
 
 def _last_digits() -> dict[str, float]:
     """A unit of each statement's last printed digit: the text cuts off at least once instead of rounding."""
-    printed = in_text("p4").set_index("item")["value"]
-    return {str(item): 10.0 ** int(value.as_tuple().exponent) for item, value in printed.items()}
+    return {item: 10.0 ** int(value.as_tuple().exponent) for item, value in _decimals().items()}

@@ -184,13 +184,14 @@ def bounds(printed: PrintedTables | None = None) -> pd.DataFrame:
         for cluster, core in ((DELTA, "shanghai"), (NORTH, "beijing"))
         for low, high in [_technology_of_rest(p, core)]
     ]
+    pharmaceuticals = _pharmaceuticals(p)
     others += [
         (f"{NAMES[province]}'s share in the delta's pharmaceuticals", low, high, "", "tables 1 and 4 and totals")
-        for province, (low, high) in _pharmaceuticals(p).items()
+        for province, (low, high) in pharmaceuticals.items()
     ]
     others += [
         (f"{NAMES[province]}'s share in the delta's high-tech revenue", 0.0, high, "", "tables 1 and 4 and totals")
-        for province, high in _high_tech_caps(p).items()
+        for province, high in _high_tech_caps(p, pharmaceuticals).items()
     ]
     parts.append(pd.DataFrame(others, columns=["quantity", "low", "high", "printed", "basis"]))
     return pd.concat(parts, ignore_index=True)
@@ -607,14 +608,15 @@ def _pattern_of_sectors(p: PrintedTables) -> Iterator[Finding]:
 
 def _two_patterns(p: PrintedTables) -> Iterator[Finding]:
     """Pharmaceuticals: an advantage of Jiangsu alone within manufacturing, not of Jiangsu within high-tech."""
-    low, high = _pharmaceuticals(p)["jiangsu"]
+    pharmaceuticals = _pharmaceuticals(p)
+    low, high = pharmaceuticals["jiangsu"]
     meaning = "no share in pharmaceuticals is above the one in output and below the one in high-tech revenue"
     check = statement("low below high", f"{low:.4f} to {high:.4f}", low < high, meaning)
     item = "Tables 1 and 4, Jiangsu's share in the delta's pharmaceuticals that both patterns leave"
     yield _finding("patterns.pharmaceuticals.jiangsu", item, check)
     ranges = _missing_provinces(p, LAST - FIRST)
     revenue = p.text["hightech_revenue_2014_yrd"].value
-    for province, cap in _high_tech_caps(p).items():
+    for province, cap in _high_tech_caps(p, pharmaceuticals).items():
         if province in ranges:
             ends = [float(end / revenue) for end in ranges[province]]
             shown = f"{ends[0]:.4f} to {ends[1]:.4f}"
@@ -663,10 +665,10 @@ def _pharmaceuticals(p: PrintedTables) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _high_tech_caps(p: PrintedTables) -> dict[str, float]:
+def _high_tech_caps(p: PrintedTables, pharmaceuticals: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Shares in high-tech revenue: below the share in pharmaceuticals where those are an advantage within high-tech."""
     advantage = p.rebuilt_high_tech.loc["pharmaceuticals"]
-    return {x: high for x, (_, high) in _pharmaceuticals(p).items() if advantage[x] and high < 1}
+    return {x: high for x, (_, high) in pharmaceuticals.items() if advantage[x] and high < 1}
 
 
 def _jiangsu_in_high_tech(p: PrintedTables) -> float:

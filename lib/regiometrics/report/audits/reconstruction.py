@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 from typing import Literal, NamedTuple, get_args
@@ -54,7 +54,7 @@ class Reconstruction:
     conflict: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Claim:
     """A statement with columns as bits and rows as names."""
 
@@ -64,10 +64,20 @@ class _Claim:
     others: int
     rows: frozenset[str]
     count: int
+    width: int
 
-    def allows(self, row: str, pattern: int) -> bool:
-        """Whether the statement leaves a row this pattern; counts over rows are judged elsewhere."""
-        named, both = row in self.rows, self.own | self.others
+    @cached_property
+    def patterns(self) -> tuple[int, int]:
+        """Patterns left to a row that the statement does not name, and to one that it names: a bit for each."""
+        other, named = (
+            sum(1 << pattern for pattern in range(1 << self.width) if self.allows(named, pattern))
+            for named in (False, True)
+        )
+        return other, named
+
+    def allows(self, named: bool, pattern: int) -> bool:
+        """Whether a row is left this pattern, if the statement names it; counts over rows are judged elsewhere."""
+        both = self.own | self.others
         match self.kind:
             case "has":
                 return not named or bool(pattern & self.own)
@@ -367,6 +377,7 @@ def _claim(record: Mapping[object, str], rows: Sequence[str], columns: Sequence[
         others=_mask(others, columns),
         rows=frozenset(rows if kind == "provinces" and not sectors else sectors),
         count=int(counted or 0),
+        width=len(columns),
     )
 
 
@@ -405,19 +416,21 @@ def _count(claims: Sequence[_Claim], rows: Sequence[str], width: int, reference:
             full |= ((1 << size) - 1) << place
             guards |= 1 << place + size
             place += size + 1
-    moves = {
-        row: [
-            _Move(
-                pattern,
-                sum(one for pair, one in steps if pattern & pair == pair),
-                pattern & with_one | (~pattern & with_zero) << width,
-            )
-            for pattern in range(everywhere + 1)
-            if not (reference == "cluster" and pattern in (0, everywhere))
-            and all(claim.allows(row, pattern) for claim in claims)
-        ]
-        for row in rows
-    }
+    possible = [
+        _Move(
+            pattern,
+            sum(one for pair, one in steps if pattern & pair == pair),
+            pattern & with_one | (~pattern & with_zero) << width,
+        )
+        for pattern in range(everywhere + 1)
+        if not (reference == "cluster" and pattern in (0, everywhere))
+    ]
+    moves = {}
+    for row in rows:
+        left = -1
+        for claim in claims:
+            left &= claim.patterns[row in claim.rows]
+        moves[row] = [move for move in possible if left >> move.pattern & 1]
     return _Count(moves, start, full, guards)
 
 
@@ -447,19 +460,15 @@ def _conflict(claims: Sequence[_Claim], rows: Sequence[str], width: int, referen
 
 
 def _alterations(claim: _Claim, rows: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, list[_Claim]]]:
-    def altered(**changes: object) -> list[_Claim]:
-        parts = {name: getattr(claim, name) for name in _Claim.__slots__}
-        return [_Claim(**{**parts, **changes})]
-
     yield "dropped", []
     if claim.kind in ("count", "provinces"):
-        yield from ((f"count {n}", altered(count=n)) for n in (claim.count - 1, claim.count + 1) if n >= 0)
+        yield from ((f"count {n}", [replace(claim, count=n)]) for n in (claim.count - 1, claim.count + 1) if n >= 0)
     elif len(claim.rows) > 1:
         left_out = [row for row in rows if row in claim.rows]
-        yield from ((f"without {row}", altered(rows=claim.rows - {row})) for row in left_out)
+        yield from ((f"without {row}", [replace(claim, rows=claim.rows - {row})]) for row in left_out)
     if claim.kind in ("has", "sole"):
         others = [(column, 1 << position) for position, column in enumerate(columns) if 1 << position != claim.own]
-        yield from ((f"of {column}", altered(own=mask)) for column, mask in others)
+        yield from ((f"of {column}", [replace(claim, own=mask)]) for column, mask in others)
 
 
 def _known(regions: Sequence[str], printed: Mapping[Index, tuple[float, float]]) -> dict[Index, tuple[float, float]]:
