@@ -680,6 +680,32 @@ def test_a_wide_kernel_without_weights_keeps_the_rows_on_common_support():
     assert (result.estimate, result.std_error) == pytest.approx((peer.estimate, peer.std_error), rel=1e-10)
 
 
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_by_year_each_year_has_the_score_the_match_and_the_balance_of_its_own(link):
+    df = city_panel()
+    options = {"method": "kernel", "bandwidth": 0.2}
+    result = psm_did(df, **MATCHED, adoption="start", match_when="by_year", link=link, **options)
+    weights, balance = [], []
+    for year, rows in df.groupby("year"):
+        score = propensity(rows, **MODEL, link=link).score
+        one = match(rows, treat="treated", score=score, keys=["city", "year"], **options)
+        weights.append(one.weights[one.weights > 0])
+        balance.append(one.balance(["size", "income"]).assign(time=year))
+    weight = pd.concat(weights).sort_index()
+    peer = df.loc[weight.index, ["city", "year"]].assign(weight=weight).reset_index(drop=True)
+    pd.testing.assert_frame_equal(result.weights, peer, check_exact=True)
+    peer = pd.concat(balance, ignore_index=True)[list(result.balance)]
+    pd.testing.assert_frame_equal(result.balance, peer, check_exact=True)
+
+
+def test_an_option_of_the_match_is_refused_whatever_is_matched():
+    for options in ({"method": "radius"}, {"bandwidth": 0}, {"ties": "last"}):
+        with pytest.raises(DomainError):
+            psm_did(city_panel(), **MATCHED, adoption="start", match_when="by_year", **options)
+    with pytest.raises(DomainError, match="no covariate"):
+        psm_did(city_panel(), **MATCHED | {"covariates": []}, adoption="start", match_when="by_year")
+
+
 @pytest.mark.parametrize("when", ["pre_mean", "base_year"])
 def test_one_start_weighted_by_match_is_the_weighted_two_by_two(when):
     df = city_panel().assign(start=lambda d: d["start"].where(d["start"].isna(), 2007))

@@ -159,6 +159,29 @@ def test_notes_say_what_the_design_lacks():
     assert late.bacon().notes == late.notes
 
 
+@settings(max_examples=15, deadline=None)
+@given(starts=st.lists(st.sampled_from([2003, 2004.5, 2006, 2008, 2012, 2030, NEVER]), min_size=3, max_size=12))
+def test_notes_count_what_the_rows_show(starts):
+    df = panel_of([*starts, 2007, NEVER])
+    for always in ("keep", "drop"):
+        design = StaggeredDesign(df, **KEYS, always_treated=always)
+        by_unit = design.panel.groupby("city").agg(
+            low=("policy", "min"), high=("policy", "max"), start=("start", "max")
+        )
+        kept, late = (by_unit["low"] == 1).sum(), (by_unit["start"].notna() & (by_unit["high"] == 0)).sum()
+        cohorts = design.cohorts
+        alone = cohorts.loc[cohorts["units"] == 1, "adoption"].tolist()
+        peer = []
+        if kept:
+            peer.append(f"{kept} units are treated in all of their periods and serve as comparison")
+        if late:
+            peer.append(f"{late} units adopt after their last period and count as not treated")
+        if alone:
+            dates = ", ".join(map(str, alone))
+            peer.append(f"cohorts of one unit, whose own effect has no usable standard error: {dates}")
+        assert list(design.notes) == peer
+
+
 BAD = {
     "two dates in a unit": (lambda d: d.assign(start=d["start"].where(d["year"] > 2004)), TreatmentPathError, "same"),
     "nobody treated": (lambda d: d.assign(start=NEVER), TreatmentPathError, "no unit is treated"),

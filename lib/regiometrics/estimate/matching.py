@@ -6,7 +6,7 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Literal, TypedDict, Unpack, cast
+from typing import Any, Literal, TypedDict, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -159,10 +159,8 @@ def propensity(
     >>> propensity(df, treat="treated", covariates=["size"]).score.round(2).tolist()
     [0.01, 0.04, 0.13, 0.34, 0.66, 0.87, 0.96, 0.99]
     """
-    require_choice("link", link, Link)
     names = list(dict.fromkeys(covariates))
-    if not names:
-        raise DomainError("no covariate", remedy="name at least one column in covariates")
+    _require_model(link, names)
     require_columns(df, [*keys, treat, *names])
     used, sample = complete(df, [treat, *names], keys=list(keys), missing=missing)
     treated = _treated(used, treat, keys)
@@ -190,6 +188,12 @@ def propensity(
         log_likelihood=fit.log_likelihood,
         log_likelihood_null=fit.log_likelihood_null,
     )
+
+
+def _require_model(link: Link, covariates: Sequence[str]) -> None:
+    require_choice("link", link, Link)
+    if not covariates:
+        raise DomainError("no covariate", remedy="name at least one column in covariates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,32 +453,7 @@ class MatchResult(Estimate):
             take the weights as frequencies; ``variance_ratio``, treated over controls.
         """
         columns, x = self._covariates(covariates)
-        treated, samples = self.treated.to_numpy(), []
-        for sample, w in (("unmatched", np.ones(len(x))), ("matched", self.weights.to_numpy())):
-            (m1, v1, n1), (m0, v0, n0) = (_moments(x[g], w[g]) for g in (treated, ~treated))
-            with np.errstate(divide="ignore", invalid="ignore"):  # of a single row, and of what does not vary
-                pooled = (v1 * (n1 - 1) + v0 * (n0 - 1)) / (n1 + n0 - 2)
-                t, ratio = (m1 - m0) / np.sqrt(pooled * (1 / n1 + 1 / n0)), v1 / v0
-            if sample == "unmatched":
-                spread, before = np.sqrt((v1 + v0) / 2), np.full(len(columns), np.nan)
-            bias = 100 * (m1 - m0) / spread
-            samples.append(
-                pd.DataFrame(
-                    {
-                        "covariate": columns,
-                        "sample": sample,
-                        "mean_treated": m1,
-                        "mean_control": m0,
-                        "bias": bias,
-                        "reduction": 100 * (1 - np.abs(bias) / np.where(before == 0, np.nan, np.abs(before))),
-                        "t": t,
-                        "p_value": 2 * special.stdtr(n1 + n0 - 2, -np.abs(t)),
-                        "variance_ratio": ratio,
-                    }
-                )
-            )
-            before = bias
-        return pd.concat(samples).sort_index(kind="stable").reset_index(drop=True)
+        return pd.DataFrame(_balance(columns, x, self.treated.to_numpy(), self.weights.to_numpy()))
 
     def balance_summary(self, covariates: Sequence[str], *, link: Link = "probit") -> pd.DataFrame:
         """What the covariates together still say about treatment, before and after, as below Stata's ``pstest``.
@@ -682,42 +661,25 @@ def match(
     >>> result.weights.tolist(), result.att("y").estimate
     ([1.0, 1.0, 1.0, 1.0, 0.0], 2.5)
     """
-    for option, value, choices in (
-        ("method", method, Method),
-        ("kernel", kernel, Kernel),
-        ("support", support, Support),
-        ("ties", ties, Ties),
-    ):
-        require_choice(option, value, choices)
-    _require_positive(k=k, bandwidth=bandwidth, caliper=caliper)
-    if method == "radius" and caliper is None:
-        raise DomainError("radius matching needs a caliper", remedy="pass caliper=, such as 0.05")
     table = df.copy(deep=False)
     p_column = score if isinstance(score, str) else "score"
     require_columns(df, named(*keys, treat, score if isinstance(score, str) else None))
     rows = df if isinstance(score, str) else _with_score(df, score, keys, treat)
     used, _ = complete(rows, [treat, p_column], keys=list(keys))
     treated, p = _treated(used, treat, keys), used[p_column].to_numpy(dtype=float)
-    on = _on_support(p, treated) if support == "minmax" else np.ones(len(p), dtype=bool)
-    of_treated, of_controls = np.flatnonzero(treated & on), np.flatnonzero(~treated & on)
-    links: _Links | None = None
-    weights = np.zeros(len(p))
-    if method == "kernel":
-        found, weights[of_controls] = _kernel_weights(p[of_treated], p[of_controls], kernel, bandwidth)
-        weights[of_treated[found]] = 1
-    else:
-        links = _links(p, of_treated, of_controls, None if method == "radius" else k, replace, caliper, ties)
-        weights = links.shares(len(p))
-        weights[links.treated[links.size > 0]] = 1
-    if not weights.any():
-        raise NoControlsError(
-            "no treated row has a control in reach",
-            n_rows=len(of_treated),
-            keys=keys_of(used, treated & on, keys),
-            remedy="widen the caliper or the bandwidth",
-        )
-    status = np.select(
-        [~on, weights > 0, treated], ["off support", "matched", "no control in reach"], default="not used"
+    weights, status, links = _weigh(
+        used,
+        p,
+        treated,
+        method=method,
+        k=k,
+        replace=replace,
+        caliper=caliper,
+        kernel=kernel,
+        bandwidth=bandwidth,
+        support=support,
+        ties=ties,
+        keys=keys,
     )
     return MatchResult(
         sample=_sample_of(used, status, treated, keys),
@@ -741,6 +703,56 @@ def match(
         table=table,
         links=links,
     )
+
+
+def _weigh(
+    rows: pd.DataFrame,
+    p: Floats,
+    treated: Flags,
+    *,
+    method: Method,
+    k: int,
+    replace: bool,
+    caliper: float | None,
+    kernel: Kernel,
+    bandwidth: float,
+    support: Support,
+    ties: Ties,
+    keys: Sequence[str],
+) -> tuple[Floats, npt.NDArray[np.str_], _Links | None]:
+    """Weight and status of each row, and the links; ``rows`` and ``keys`` name rows in messages alone."""
+    for option, value, choices in (
+        ("method", method, Method),
+        ("kernel", kernel, Kernel),
+        ("support", support, Support),
+        ("ties", ties, Ties),
+    ):
+        require_choice(option, value, choices)
+    _require_positive(k=k, bandwidth=bandwidth, caliper=caliper)
+    if method == "radius" and caliper is None:
+        raise DomainError("radius matching needs a caliper", remedy="pass caliper=, such as 0.05")
+    on = _on_support(p, treated) if support == "minmax" else np.ones(len(p), dtype=bool)
+    of_treated, of_controls = np.flatnonzero(treated & on), np.flatnonzero(~treated & on)
+    links: _Links | None = None
+    weights = np.zeros(len(p))
+    if method == "kernel":
+        found, weights[of_controls] = _kernel_weights(p[of_treated], p[of_controls], kernel, bandwidth)
+        weights[of_treated[found]] = 1
+    else:
+        links = _links(p, of_treated, of_controls, None if method == "radius" else k, replace, caliper, ties)
+        weights = links.shares(len(p))
+        weights[links.treated[links.size > 0]] = 1
+    if not weights.any():
+        raise NoControlsError(
+            "no treated row has a control in reach",
+            n_rows=len(of_treated),
+            keys=keys_of(rows, treated & on, keys),
+            remedy="widen the caliper or the bandwidth",
+        )
+    status = np.select(
+        [~on, weights > 0, treated], ["off support", "matched", "no control in reach"], default="not used"
+    )
+    return weights, status, links
 
 
 def _require_positive(**options: float | None) -> None:
@@ -880,6 +892,32 @@ def _epanechnikov_sums(at: Floats, of: Floats, mass: Floats) -> Floats:
         d = at - origin
         total += m0 * (1 - d * d) + 2 * d * m1 - m2
     return np.where(last > first, np.maximum(total, 0), 0).astype(float)
+
+
+def _balance(
+    columns: Sequence[str], x: Floats, treated: Flags, weights: Floats
+) -> dict[str, Sequence[object] | Floats]:
+    """The columns of `MatchResult.balance`."""
+    parts: list[list[Floats]] = []
+    before = np.full(len(columns), np.nan)
+    for w in (np.ones(len(x)), weights):
+        (m1, v1, n1), (m0, v0, n0) = (_moments(x[g], w[g]) for g in (treated, ~treated))
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a single row, and of what does not vary
+            pooled = (v1 * (n1 - 1) + v0 * (n0 - 1)) / (n1 + n0 - 2)
+            t, ratio = (m1 - m0) / np.sqrt(pooled * (1 / n1 + 1 / n0)), v1 / v0
+        if not parts:
+            spread = np.sqrt((v1 + v0) / 2)
+        bias = 100 * (m1 - m0) / spread
+        reduction = 100 * (1 - np.abs(bias) / np.where(before == 0, np.nan, np.abs(before)))
+        parts.append([m1, m0, bias, reduction, t, 2 * special.stdtr(n1 + n0 - 2, -np.abs(t)), ratio])
+        before = bias
+    names = ("mean_treated", "mean_control", "bias", "reduction", "t", "p_value", "variance_ratio")
+    table = np.array(parts).transpose(1, 2, 0).reshape(len(names), -1)  # by covariate, in it by sample
+    return {
+        "covariate": [column for column in columns for _ in parts],
+        "sample": ["unmatched", "matched"] * len(columns),
+        **dict(zip(names, table, strict=True)),
+    }
 
 
 def _moments(values: Floats, weights: Floats) -> tuple[Floats, Floats, np.float64]:
@@ -1032,8 +1070,14 @@ def psm_did(
     )
     panel = design.panel.assign(**{EVER: design.policy.groupby(design.panel[unit]).transform("max")})
     tables, by = _to_match(panel, names, unit, time, match_when, base_year)
-    matches, skipped = _match_each(tables, names, link, by, options)
-    found = pd.concat([tables[t][by].assign(**{STATUS: m.status, WEIGHT: m.weights}) for t, m in matches.items()])
+    settings = {**cast("dict[str, Any]", match.__kwdefaults__), **options, "keys": tuple(by)}
+    matches, skipped = _match_each(tables, names, link, settings)
+    found = pd.concat([tables[t][by] for t in matches]).assign(
+        **{
+            STATUS: np.concatenate([m.status for m in matches.values()]),
+            WEIGHT: np.concatenate([m.weights for m in matches.values()]),
+        }
+    )
     panel = panel.merge(found, on=by, how="left", validate="many_to_one")
     panel[STATUS] = panel[STATUS].fillna("year left out" if skipped else "no row to match on")
     kept = panel[WEIGHT] > 0
@@ -1049,7 +1093,10 @@ def psm_did(
     )
     effect = fit.effect(POLICY)
     unmatched = _sample_of(panel, panel[STATUS].to_numpy(dtype=str), panel[EVER].to_numpy() == 1, [unit, time])
-    balance = pd.concat({t: m.balance(names) for t, m in matches.items()}, names=["time"])
+    parts = [m.balance for m in matches.values()]
+    balance = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    if match_when == "by_year":
+        balance.insert(0, "time", np.repeat(list(matches), 2 * len(names)))
     uses_post_treatment = any(bool((tables[t][POLICY] > 0).any()) for t in matches)
     return PsmDidResult(
         **{f.name: getattr(effect, f.name) for f in fields(EffectResult)}
@@ -1071,7 +1118,7 @@ def psm_did(
                 vcov=vcov,
                 missing=missing,
                 level=LEVEL,
-                match=next(iter(matches.values())).options,
+                match=frozen_options(treat=EVER, score="score", **settings),
             ),
             "estimator": "PSM-DID",
             "weights": panel.loc[kept, [unit, time, WEIGHT]].rename(columns={WEIGHT: "weight"}).reset_index(drop=True),
@@ -1083,7 +1130,7 @@ def psm_did(
             ),
         },
         match_sizes=_match_sizes(panel, time, skipped),
-        balance=balance.reset_index("time", drop=match_when != "by_year").reset_index(drop=True),
+        balance=balance,
         uses_post_treatment=uses_post_treatment,
         regression=fit,
     )
@@ -1129,7 +1176,7 @@ def _to_match(
     if match_when == "pooled":
         return {None: panel}, [unit, time]
     if match_when == "by_year":
-        return dict(iter(panel.groupby(time))), [unit, time]
+        return dict(iter(panel[named(unit, time, EVER, POLICY, *covariates)].groupby(time))), [unit, time]
     before = panel[panel[time] < panel.loc[panel[POLICY] == 1, time].min()]
     if match_when == "pre_mean":
         return {None: before.groupby(unit, sort=False)[[EVER, POLICY, *covariates]].mean().reset_index()}, [unit]
@@ -1139,16 +1186,31 @@ def _to_match(
     return {None: panel[panel[time] == year]}, [unit]
 
 
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """What is kept of the match of one table: weight and status of its rows, and the columns of its balance."""
+
+    weights: Floats
+    status: npt.NDArray[np.str_]
+    balance: Mapping[str, Sequence[object] | Floats]
+
+
 def _match_each(
-    tables: Mapping[object, pd.DataFrame], covariates: Sequence[str], link: Link, keys: list[str], options: MatchOptions
-) -> tuple[dict[object, MatchResult], dict[object, str]]:
-    """The match of each table, and why those without controls have none."""
-    matches: dict[object, MatchResult] = {}
+    tables: Mapping[object, pd.DataFrame], covariates: Sequence[str], link: Link, settings: Mapping[str, Any]
+) -> tuple[dict[object, _Matched], dict[object, str]]:
+    """The match of each table as `propensity` and `match` find it, and why those without controls have none.
+
+    The rows are complete and their keys unique, so that nothing of it is checked again.
+    """
+    _require_model(link, covariates)
+    matches: dict[object, _Matched] = {}
     skipped: dict[object, str] = {}
     for t, table in tables.items():
         try:
-            score = propensity(table, treat=EVER, covariates=covariates, link=link, keys=keys).score
-            matches[t] = match(table, treat=EVER, score=score, keys=keys, **options)
+            treated, x = _treated(table, EVER, settings["keys"]), table[list(covariates)].to_numpy(dtype=float)
+            score = _propensity_fit(treated, x, covariates, link).score
+            weights, status, _ = _weigh(table, score, treated, **settings)
+            matches[t] = _Matched(weights, status, _balance(covariates, x, treated, weights))
         except NoControlsError as error:
             if len(tables) == 1:
                 raise

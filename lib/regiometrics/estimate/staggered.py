@@ -7,6 +7,7 @@ policies and split samples are functions of a design and methods of the same nam
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal, TypeVar, cast
@@ -40,7 +41,6 @@ from regiometrics.panel import (
     refuse,
     require_balanced,
     require_columns,
-    require_keys,
 )
 from regiometrics.result import EffectResult, Estimate, frozen_options, t_inference
 
@@ -137,7 +137,9 @@ class StaggeredDesign:
         rows = df.reset_index(drop=True)
         numeric(rows, self.time, keys)
         used, sample = complete(rows, named(self.outcome, *self.controls), keys=keys, missing=self.missing)
-        panel = rows.loc[used.index].assign(**{c: used[c] for c in named(self.outcome, *self.controls)})
+        panel = (rows if len(used) == len(rows) else rows.loc[used.index]).assign(
+            **{c: used[c] for c in named(self.outcome, *self.controls)}
+        )
         time, adoption = numeric(panel, self.time, keys), numeric(panel, self.adoption, keys)
         member, units = pd.factorize(panel[self.unit])
         policy = time >= adoption
@@ -161,13 +163,14 @@ class StaggeredDesign:
             reason = ("treated in all of its periods", tuple(keys_of(panel, out, keys)))
             sample = replace(sample, rows_used=int((~out).sum()), dropped=(*sample.dropped, reason))
             panel, policy, time, adoption = panel[~out], policy[~out], time[~out], adoption[~out]
+            member = member[~out]
         panel = panel.assign(**{POLICY: policy.astype(float)}).reset_index(drop=True)
-        self._refuse_one_path(panel)
+        self._refuse_one_path(time, policy)
 
         object.__setattr__(self, "controls", tuple(self.controls))
         object.__setattr__(self, "panel", panel)
         object.__setattr__(self, "sample", sample)
-        object.__setattr__(self, "notes", tuple(self._notes()))
+        object.__setattr__(self, "notes", tuple(_notes(member, adoption, policy)))
 
     @classmethod
     def from_policy(
@@ -416,34 +419,19 @@ class StaggeredDesign:
                 remedy="correct the dates, or rename the column if it is another treatment",
             )
 
-    def _refuse_one_path(self, panel: pd.DataFrame) -> None:
-        if not (panel[POLICY] == 1).any():
+    def _refuse_one_path(self, time: Floats, policy: npt.NDArray[np.bool_]) -> None:
+        if not policy.any():
             raise TreatmentPathError(
                 "no unit is treated in the panel",
                 column=self.adoption,
                 remedy="give first treated periods that lie inside the panel, in the units of its time column",
             )
-        share = panel.groupby(self.time)[POLICY].mean()
-        if not share.between(0, 1, inclusive="neither").any():
+        if not np.isin(time[policy], time[~policy]).any():
             raise NoControlsError(
                 "treated and untreated units are never seen in the same period",
                 column=self.adoption,
                 remedy="add units that adopt never or later",
             )
-
-    def _notes(self) -> Iterator[str]:
-        panel, unit = self.panel, self.panel[self.unit]
-        last = panel.groupby(self.unit)[POLICY].agg(["min", "max"])
-        if (last["max"] == 1).all():
-            yield "every unit is treated in the end: later adopters are compared with earlier ones alone"
-        if (kept := int((last["min"] == 1).sum())) > 0:
-            yield f"{kept} units are treated in all of their periods and serve as comparison"
-        late = panel[self.adoption].notna() & ~unit.isin(last.index[last["max"] == 1])
-        if (n_late := unit[late].nunique()) > 0:
-            yield f"{n_late} units adopt after their last period and count as not treated"
-        cohorts = self.cohorts
-        if (alone := cohorts.loc[cohorts["units"] == 1, "adoption"].tolist()) != []:
-            yield f"cohorts of one unit, whose own effect has no usable standard error: {_listed(alone)}"
 
     # what the estimators are called with
 
@@ -467,6 +455,23 @@ class StaggeredDesign:
 
     def _noted(self, effect: EffectResult) -> EffectResult:
         return replace(effect, notes=(*effect.notes, *self.notes))
+
+
+def _notes(member: npt.NDArray[np.intp], adoption: Floats, policy: npt.NDArray[np.bool_]) -> Iterator[str]:
+    """What the reader has to know of a design, from the unit, adoption date and treatment of each row."""
+    present, member = np.unique(member, return_inverse=True)
+    rows, treated = np.bincount(member), np.bincount(member, policy)
+    date = np.empty(len(present))
+    date[member] = adoption
+    if (treated > 0).all():
+        yield "every unit is treated in the end: later adopters are compared with earlier ones alone"
+    if (kept := int((treated == rows).sum())) > 0:
+        yield f"{kept} units are treated in all of their periods and serve as comparison"
+    if (n_late := int((~np.isnan(date) & (treated == 0)).sum())) > 0:
+        yield f"{n_late} units adopt after their last period and count as not treated"
+    dates, units = np.unique(date[treated > 0], return_counts=True)
+    if (alone := pd.Series(dates).convert_dtypes()[units == 1].tolist()) != []:
+        yield f"cohorts of one unit, whose own effect has no usable standard error: {_listed(alone)}"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -941,7 +946,6 @@ def with_policies(
     >>> with_policies(design, belt).panel["belt"].tolist()
     [0.0, 0.0, 0.0, 0.0, 1.0, 1.0]
     """
-    require_keys(policies, [design.unit, policy])
     starts = complete(policies, [start], keys=[design.unit, policy])[0]
     panel, names = design.panel, list(dict.fromkeys(policies[policy]))
     if (taken := [name for name in names if name in panel.columns]) != []:
@@ -956,8 +960,9 @@ def with_policies(
                 column=design.unit,
                 remedy="write units and periods as the panel does, or leave the policy out",
             )
-    wider = replace(design, df=panel.assign(**dummies), controls=(*design.controls, *names))
-    object.__setattr__(wider, "sample", _chained(design.sample, wider.sample))
+    wider = copy(design)  # rows and treatment stay, and with them what was checked
+    object.__setattr__(wider, "panel", panel.assign(**dummies))
+    object.__setattr__(wider, "controls", (*design.controls, *names))
     return wider
 
 
