@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from regiometrics.chapters import CHAPTERS, coagglomeration_series, load
 from regiometrics.data.facts import SECTIONS, clusters
@@ -177,6 +178,19 @@ def test_an_unknown_cluster_is_answered_with_the_known_ones(source, wanted):
 def test_options_that_a_source_does_not_have(options, answer):
     with pytest.raises(RegionError, match=answer):
         load(**{"chapter": "p3", **options})
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_simulation_that_was_changed_is_whole_when_it_is_loaded_again(chapter):
+    first = load(chapter, "simulated", seed=3)
+    before = {name: table.copy() for name, table in first.tables.items()}
+    for table in first.tables.values():
+        table.insert(0, "added", 1)
+        table.attrs.clear()
+    again = load(chapter, "simulated", seed=3)
+    for name, table in again.tables.items():
+        assert_frame_equal(table, before[name])
+        assert table.attrs == {"source": "simulated"}
 
 
 def test_the_tables_that_go_in_are_not_changed(simulated):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -292,6 +294,7 @@ def load(
     loadable = [c.id for c in CHAPTERS.values() if c.sources]
     if chapter not in loadable:
         raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {', '.join(loadable)}")
+    given: dict[str, str | Sequence[str] | None]
     given = {"clusters": clusters, "services": services, "members": members}
     given |= {"efficiency": efficiency, "division": division}
     for owner, options in OPTIONS.items():
@@ -299,12 +302,20 @@ def load(
         if foreign:
             problem = f"{chapter} has no option {', '.join(foreign)}"
             raise RegionError(problem, remedy=f"leave it out; it belongs to {owner}")
-    match chapter:
-        case "p2":
-            return _load_p2(source, seed=seed, efficiency=efficiency, division=division, missing=missing)
-        case "p3":
-            return _load_p3(source, seed=seed, clusters=clusters, services=services, members=members, missing=missing)
-    return {"p1": _load_p1, "p4": _load_p4, "p5": _load_p5}[chapter](source, seed=seed, missing=missing)
+    own = {name: _hashable(given[name]) for name in OPTIONS.get(chapter, ())}
+    if source == "simulated":
+        return deepcopy(_simulated(chapter, seed=seed, missing=missing, **own))
+    return _LOADERS[chapter](source, seed=seed, missing=missing, **own)
+
+
+def _hashable(option: str | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    return option if option is None or isinstance(option, str) else tuple(option)
+
+
+@lru_cache(maxsize=4)
+def _simulated(chapter: str, **options: Any) -> Bundle:
+    """What `load` returns of a simulation, drawn once in a process, since the runs of a sweep share their seed."""
+    return _LOADERS[chapter]("simulated", **options)
 
 
 def stored_sweep(chapter: str) -> pd.DataFrame:
@@ -920,3 +931,8 @@ def _only(bundle: Bundle, clusters: str | Sequence[str] | None) -> Bundle:
     kept = table[table["cluster"].isin(wanted)].reset_index(drop=True)
     tables = {**bundle.tables, "coagglomeration": kept}
     return Bundle(tables, bundle.source, bundle.truth, bundle.calibration, bundle.notes)
+
+
+_LOADERS: Mapping[str, Callable[..., Bundle]] = MappingProxyType(
+    {"p1": _load_p1, "p2": _load_p2, "p3": _load_p3, "p4": _load_p4, "p5": _load_p5}
+)
