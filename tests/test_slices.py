@@ -75,6 +75,7 @@ _statement = st.builds(lambda s, x, y, z: s.format(x=x, y=y, z=z), st.sampled_fr
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(code=["c = a", "d = b", "for i in range(2):\n    c.append(d)\n    d = [i, a]", "b.extend(map(f, [a]))"], n=1)
+@example(code=["(a := b).append(1)", "b += a", "b = [n]"], n=1)
 @given(code=st.lists(_statement, min_size=3, max_size=12), n=st.integers(1, 3))
 def test_any_notebook_gives_the_values_of_all_its_statements(tmp_path_factory, code, n):
     cells = [RECORD, "n = 0", START, NO_FUNCTION, *code, "record(x=repr(a))", "record(y=repr([b, c, d, w]))"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, nnls
 
-from regiometrics.errors import DomainError, GroupSizeError
+from regiometrics.errors import ConvergenceError, DomainError, GroupSizeError
 from regiometrics.estimate.simplex import (
     certificate,
     donor_weights,
@@ -19,6 +19,7 @@ from regiometrics.estimate.simplex import (
     nested_weights,
     outer_loss,
     penalised,
+    penalised_by_target,
     predictor_weights,
     search,
     simplex_least_squares,
@@ -92,6 +93,23 @@ def test_the_penalised_form_is_no_worse_than_by_a_general_solver_and_uses_few_do
         assert fit.objective <= by_general_solver(a, b, linear) + 1e-10
         assert worst_slope(a, b, fit.weights, linear) < 1e-8
         assert (fit.weights > 0).sum() <= len(b) + 1
+
+
+def test_many_targets_have_the_weights_of_each_to_the_last_digit():
+    rng = np.random.default_rng(3)
+    for rows, donors in ((1, 2), (3, 40), (9, 98), (21, 30)):
+        a, targets = rng.normal(size=(rows, donors)) + 0.5, rng.normal(size=(12, rows))
+        targets[0] = a[:, 0]
+        away = a[:, None, :] - targets.T[:, :, None]
+        linear = 0.1 * (away**2).sum(axis=0)
+        found = penalised_by_target(np.ascontiguousarray(away.transpose(1, 2, 0)), linear)
+        for weights, target, prices in zip(found, targets, linear, strict=True):
+            assert (weights == penalised(a, target, prices).weights).all()
+
+
+def test_many_targets_are_refused_without_a_certificate():
+    with pytest.raises(ConvergenceError, match="residual of nan"):
+        penalised_by_target(np.array([[[np.nan], [1.0]]]), np.zeros((1, 2)))
 
 
 @given(seeds)

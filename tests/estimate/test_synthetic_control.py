@@ -397,6 +397,20 @@ def test_threads_do_not_change_the_placebos():
     pd.testing.assert_frame_equal(one.gaps, two.gaps)
 
 
+@pytest.mark.parametrize("kind", ["single", "group"])
+def test_another_statistic_of_the_same_placebos_needs_no_new_fit(kind):
+    result = fitted(counties(treated=2), treated=["t0", "t1"], v="equal")
+    first = result.placebo_in_space(kind=kind, n_draws=19, statistic="att")
+    for statistic in ("rmspe_ratio", "post_rmspe", "att"):
+        again = first.by_statistic(statistic)
+        direct = result.placebo_in_space(kind=kind, n_draws=19, statistic=statistic)
+        pd.testing.assert_frame_equal(again.to_frame(), direct.to_frame(), check_exact=True)
+        assert (again.p_value, again.rank, again.observed) == (direct.p_value, direct.rank, direct.observed)
+        assert again.options == direct.options
+    with pytest.raises(DomainError, match="statistic='t' is not known"):
+        first.by_statistic("t")
+
+
 def test_an_exact_fit_refuses_the_ratio():
     df = counties()
     twin = df[df["county"] == "d3"].assign(county="t0")
@@ -406,6 +420,8 @@ def test_an_exact_fit_refuses_the_ratio():
         result.placebo_in_space()
     placebos = result.placebo_in_space(statistic="post_rmspe")
     assert placebos.pre_fit_exact and np.isinf(placebos.to_frame()["ratio"].iloc[0])
+    with pytest.raises(DomainError, match="pre_fit_exact"):
+        placebos.by_statistic("rmspe_ratio")
     assert placebos.p_value < 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,17 @@ from regiometrics.errors import (
     RankError,
     TreatmentPathError,
 )
-from regiometrics.panel import Sample, complete, keys_of, numeric, refuse, require_columns, require_keys, wide
+from regiometrics.panel import (
+    Sample,
+    complete,
+    keys_of,
+    named,
+    numeric,
+    refuse,
+    require_balanced,
+    require_columns,
+    require_keys,
+)
 from regiometrics.result import readonly
 
 Floats = npt.NDArray[np.float64]
@@ -70,35 +80,70 @@ def comparative_study(
 ) -> ComparativeStudy:
     """The panel of treated units and donors, or the error that says what is wrong with it."""
     require_keys(df, [unit, time])
+    return study_of_keyed(
+        df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
+        fit_periods=fit_periods, predictors=predictors, lags=lags,
+    )  # fmt: skip
+
+
+def study_of_keyed(
+    df: pd.DataFrame,
+    *,
+    unit: str,
+    time: str,
+    outcome: str,
+    treated: Hashable | Sequence[Hashable],
+    start: Hashable,
+    donors: Sequence[Hashable] | None,
+    fit_periods: Sequence[Hashable] | None,
+    predictors: Predictors = (),
+    lags: Sequence[Hashable] = (),
+) -> ComparativeStudy:
+    """The same for a table whose keys are known to be in order."""
     units = _listed(treated)
-    pool = _pool(df[unit].drop_duplicates().tolist(), units, donors, unit)
-    used = df[df[unit].isin([*units, *pool])]
-    y = wide(complete(used, [outcome], keys=[unit, time])[0], unit=unit, time=time, value=outcome).T
-    post = np.asarray(y.index >= start)
+    at_unit, known = pd.factorize(df[unit])
+    names = known.tolist()
+    pool = _pool(names, units, donors, unit)
+    wanted = {u: i for i, u in enumerate([*units, *pool])}
+    place = np.array([wanted.get(u, -1) for u in names])  # among treated units and donors
+    taking_part = place[at_unit] >= 0
+    at_unit = at_unit[taking_part]
+    require_columns(df, [outcome])
+    used = df.loc[taking_part, named(unit, time, outcome, *(column for column in predictors if column in df))]
+    values = complete(used, [outcome], keys=[unit, time], unique=False)[0][outcome].to_numpy()
+    require_balanced(used, unit=unit, time=time)
+    times = pd.Index(used[time].drop_duplicates().sort_values(), name=time)
+    paths = np.empty((len(wanted), len(times)))
+    paths[place[at_unit], times.get_indexer(used[time])] = values
+    post = np.asarray(times >= start)
     if not post.any():
         raise TreatmentPathError(
             f"no period from {start} on", column=time, remedy="let start be the first treated period of the panel"
         )
-    before = y.index[~post].tolist()
-    fitted = _positions(y.index, before if fit_periods is None else fit_periods, before, "fit_periods")
+    before = times[~post].tolist()
+    fitted = _positions(times, before if fit_periods is None else fit_periods, before, "fit_periods")
     if len(fitted) < 2:
         raise GroupSizeError(
             f"{len(fitted)} period before the treatment", remedy="a synthetic control needs two periods or more to fit"
         )
-    other = tuple(keys_of(df, ~df[unit].isin([*units, *pool]), [unit, time]))
-    means = _predictor_means(used, unit, time, predictors, y.index[fitted].tolist())
+    other = tuple(keys_of(df, ~taking_part, [unit, time]))
+    require_columns(df, predictors)
+    rank = np.argsort(known.argsort())  # the last digit of pandas' means depends on whether labels rise from row to row
+    means = np.empty((len(dict.fromkeys(predictors)), len(wanted)))
+    for i, mean in enumerate(_predictor_means(used, rank[at_unit], unit, time, predictors, times[fitted].tolist())):
+        means[i, place[np.argsort(rank)[mean.index]]] = mean
     return ComparativeStudy(
-        times=y.index,
+        times=times,
         treated=units,
         donors=pool,
-        y=y[units].to_numpy(),
-        y0=y[pool].to_numpy(),
+        y=paths[: len(units)].T,
+        y0=paths[len(units) :].T,
         post=post,
         fitted=fitted,
-        lags=_positions(y.index, lags, before, "lags"),
+        lags=_positions(times, lags, before, "lags"),
         predictors=list(dict.fromkeys(predictors)),
-        z=means.loc[units].to_numpy().T,
-        z0=means.loc[pool].to_numpy().T,
+        z=np.ascontiguousarray(means[:, : len(units)]),
+        z0=np.ascontiguousarray(means[:, len(units) :]),
         sample=Sample(len(df), len(used), (("neither treated nor donor", other),) if other else ()),
     )
 
@@ -144,15 +189,17 @@ def _positions(times: pd.Index, periods: Sequence[Hashable], before: Sequence[Ha
 
 
 def _predictor_means(
-    df: pd.DataFrame, unit: str, time: str, predictors: Predictors, fitted: Sequence[Hashable]
-) -> pd.DataFrame:
-    """Mean of each predictor over its periods, units x predictors; missing values count only inside them."""
+    df: pd.DataFrame, codes: Positions, unit: str, time: str, predictors: Predictors, fitted: Sequence[Hashable]
+) -> Iterator[pd.Series]:
+    """Mean of each predictor over its periods by code of the unit; missing values count only inside them."""
     periods = predictors if isinstance(predictors, Mapping) else dict.fromkeys(predictors, fitted)
-    require_columns(df, periods)
-    units = df[unit].drop_duplicates().tolist()
-    means = pd.DataFrame(index=units)
+    parts: dict[tuple[Hashable, ...], tuple[pd.DataFrame, Positions]] = {}
     for column, wanted in periods.items():
-        part = df[df[time].isin(list(wanted))]
+        key = tuple(wanted)
+        if key not in parts:
+            inside = df[time].isin(list(key)).to_numpy()
+            parts[key] = df[inside], codes[inside]
+        part, at_part = parts[key]
         values = numeric(part, column, [unit, time])
         refuse(
             MissingValueError,
@@ -165,7 +212,7 @@ def _predictor_means(
         )
         if part.empty:
             raise GroupSizeError("no period to average over", column=column, remedy="name periods of the panel")
-        means[column] = pd.Series(values).groupby(part[unit].to_numpy()).mean()
-        if np.ptp(means[column]) <= CONSTANT * np.abs(means[column]).max():
+        mean = pd.Series(values).groupby(at_part).mean()
+        if np.ptp(mean) <= CONSTANT * np.abs(mean).max():
             raise RankError("the predictor is the same in all units", column=column, remedy="leave it out")
-    return means
+        yield mean

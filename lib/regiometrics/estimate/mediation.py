@@ -456,8 +456,11 @@ class _Shared:
     by_unit: bool
     effects: TwoWayEffects
     codes: Codes
-    columns: pd.DataFrame
-    within: pd.DataFrame
+    used: list[str]
+    columns: Floats  # columns x rows, as `within`
+    within: Floats
+    n_units: int
+    n_periods: int
 
     @classmethod
     def of(
@@ -486,7 +489,7 @@ class _Shared:
         absorbed = TwoWayEffects.of(pd.DataFrame(keys, index=table.index), unit=unit, time=time)
         columns = table[used].astype(float)
         centred = columns - columns.mean()
-        within = pd.DataFrame(absorbed.demean(centred.to_numpy()), index=table.index, columns=used)
+        within = absorbed.demean(centred.to_numpy())
         left, spread, size = (np.linalg.norm(part, axis=0) for part in (within, centred, columns))
         flat = ~(left > ABSORBED * spread + 1e-13 * size)
         if flat.any():
@@ -495,11 +498,19 @@ class _Shared:
                 column=used[int(flat.argmax())],
                 remedy="leave it out: what is constant within units or within periods is held fixed already",
             )
-        return cls(table, sample, unit, time, "unit" in effects, absorbed, codes, columns, within)
+        return cls(
+            table, sample, unit, time, "unit" in effects, absorbed, codes, used, np.ascontiguousarray(columns.T),
+            np.ascontiguousarray(within.T), table[unit].nunique(), table[time].nunique(),
+        )  # fmt: skip
+
+    def rows_of(self, names: Sequence[str]) -> list[int]:
+        """Where these columns stand."""
+        return [self.used.index(name) for name in names]
 
     def regression(self, outcome: str, regressors: list[str], level: float) -> FixedEffectsResult:
         """Least squares with clustered errors, as `twfe` has them."""
-        y, x = self.within[outcome].to_numpy(), self.within[regressors].to_numpy()
+        (left,), right = self.rows_of([outcome]), self.rows_of(regressors)
+        y, x = self.within[left], self.within[right].T
         scale = np.linalg.norm(x, axis=0)
         q, r = np.linalg.qr(x / scale)
         unneeded = np.abs(np.diag(r)) < ABSORBED
@@ -525,9 +536,9 @@ class _Shared:
             regressors=tuple(regressors),
             y=y,
             x=x,
-            y_mean=self.columns[outcome].mean(),
-            x_mean=self.columns[regressors].mean().to_numpy(),
-            total=len(y) * self.columns[outcome].var(ddof=0),
+            y_mean=self.columns[left].mean(),
+            x_mean=self.columns[right].mean(axis=1),
+            total=len(y) * self.columns[left].var(),
             coefficients=inverse @ (q.T @ y),
             bread=inverse @ inverse.T,
             df_residual=free,
@@ -540,7 +551,7 @@ class _Shared:
             options=frozen_options(outcome=outcome, regressors=tuple(regressors), unit=self.unit, time=self.time),
             n_clusters=len(sums),
         )
-        return replace(result, n_units=self.table[self.unit].nunique(), n_periods=self.table[self.time].nunique())
+        return replace(result, n_units=self.n_units, n_periods=self.n_periods)
 
     def products(self, controls: list[str], last: list[str]) -> Floats:
         """Cross-products of each cluster, (clusters, p, p): periods, controls, and the three last columns.
@@ -551,8 +562,8 @@ class _Shared:
         if self.by_unit:
             units = self.effects.unit
             period -= (cluster_sums(period, units) / np.bincount(units)[:, None])[units]
-        basis = np.linalg.qr(self.within[controls].to_numpy())[0]
-        columns = np.column_stack([period, basis, self.within[last].to_numpy()])
+        basis = np.linalg.qr(self.within[self.rows_of(controls)].T)[0]
+        columns = np.column_stack([period, basis, self.within[self.rows_of(last)].T])
         order = np.argsort(self.codes, kind="stable")
         parts = np.split(columns[order], np.cumsum(np.bincount(self.codes))[:-1])
         return np.array([part.T @ part for part in parts])

@@ -133,13 +133,46 @@ def penalised(a: Floats, b: Floats, linear: Floats) -> SimplexFit:
     weights = nearest_vertex(points, linear)
     active_set(points, linear, weights)
     kkt = kkt_residual(points, linear, weights)
+    _require_certified(kkt)
+    objective = float(((weights @ points) ** 2).sum() + linear @ weights)
+    return SimplexFit(weights, objective, kkt)
+
+
+def penalised_by_target(points: Floats, linear: Floats) -> Floats:
+    """The weights of `penalised` for many targets, (targets, donors).
+
+    Parameters
+    ----------
+    points : ndarray, shape (targets, donors, rows)
+        Donors less target, contiguous and finite.
+    linear : ndarray, shape (targets, donors)
+        Price of one unit of weight.
+
+    Raises
+    ------
+    ConvergenceError
+        No certificate of a solution.
+    """
+    squares = (points**2).sum(axis=2)
+    weights = np.zeros(linear.shape)
+    weights[np.arange(len(weights)), np.argmin(squares + linear, axis=1)] = 1.0
+    _active_sets(points, linear, weights)
+    gradient = 2 * (points @ (weights[:, None, :] @ points).transpose(0, 2, 1))[:, :, 0] + linear
+    scale = np.maximum(squares.max(axis=1), np.abs(linear).max(axis=1))
+    spread = np.where(weights > 0, gradient, -np.inf).max(axis=1) - gradient.min(axis=1)
+    relative = np.divide(spread, scale, out=np.zeros_like(spread), where=scale > 0)
+    off = np.maximum(np.abs(weights.sum(axis=1) - 1), -weights.min(axis=1))
+    _require_certified(float(np.maximum(relative, off).max()))
+    return weights
+
+
+def _require_certified(kkt: float) -> None:
+    """Raise `ConvergenceError` unless the residual is small; one that is not a number is not."""
     if not kkt < CERTIFIED:
         raise ConvergenceError(
             f"least squares over the simplex stopped with an optimality residual of {kkt:.2g}",
             remedy="bring the rows to comparable units, and leave out rows that nearly repeat others",
         )
-    objective = float(((weights @ points) ** 2).sum() + linear @ weights)
-    return SimplexFit(weights, objective, kkt)
 
 
 def _checked(a: Floats, b: Floats, linear: Floats) -> tuple[Floats, Floats, Floats]:
@@ -231,6 +264,22 @@ def _step(weights: Floats, support: Positions, move: Floats) -> float:
 
 
 @_compiled
+def _solve_in_place(low: Floats, x: Floats) -> None:
+    """`_solve`, the right-hand side overwritten by the solution."""
+    size = len(x)
+    for i in range(size):
+        total = x[i]
+        for m in range(i):
+            total -= low[i, m] * x[m]
+        x[i] = total / low[i, i]
+    for i in range(size - 1, -1, -1):
+        total = x[i]
+        for m in range(i + 1, size):
+            total -= low[m, i] * x[m]
+        x[i] = total / low[i, i]
+
+
+@_compiled
 def active_set(points: Floats, linear: Floats, weights: Floats) -> int:
     """Bring feasible weights, in place, to the minimum of ``||w'points||² + linear'w``; the number of steps taken.
 
@@ -239,18 +288,31 @@ def active_set(points: Floats, linear: Floats, weights: Floats) -> int:
     """
     squares = (points**2).sum(axis=1)
     scale = max(squares.max(), np.abs(linear).max())
+    fitted, gradient = np.empty(points.shape[1]), np.empty(len(points))
     entered = -1
     support = np.flatnonzero(weights > 0.0)
     steps = 0
     while steps < 100 + 20 * len(points):
         steps += 1
         # to the least point of the support's affine hull; the second round mends the rounding of the first
-        held = points[support]
+        size = len(support)
+        held, chosen, move, ones = points[support], np.empty(size), np.empty(size), np.ones(size)
         low, tau = _factor(held)
+        _solve_in_place(low, ones)
+        total = ones.sum()
         share = 1.0
         for _ in range(2):
-            slope = np.dot(held, np.dot(weights[support], held)) + 0.5 * linear[support]
-            share = _step(weights, support, _solve_within(low, -slope))
+            for i in range(size):
+                chosen[i] = weights[support[i]]
+            np.dot(chosen, held, fitted)
+            np.dot(held, fitted, move)
+            for i in range(size):
+                move[i] = -(move[i] + 0.5 * linear[support[i]])
+            _solve_in_place(low, move)
+            level = move.sum() / total
+            for i in range(size):
+                move[i] -= ones[i] * level
+            share = _step(weights, support, move)
             if share < 1.0:
                 break
         if share < 1.0:
@@ -259,7 +321,12 @@ def active_set(points: Floats, linear: Floats, weights: Floats) -> int:
                 break
             continue
         weights /= weights.sum()
-        gradient = 2.0 * np.dot(points, np.dot(weights[support], held)) + linear
+        for i in range(size):
+            chosen[i] = weights[support[i]]
+        np.dot(chosen, held, fitted)
+        np.dot(points, fitted, gradient)
+        gradient *= 2.0
+        gradient += linear
         entered = int(np.argmin(gradient))
         if weights[entered] > 0.0 or gradient[entered] >= np.dot(gradient, weights) - OPTIMAL * scale:
             break
@@ -271,6 +338,13 @@ def active_set(points: Floats, linear: Floats, weights: Floats) -> int:
             support = support[weights[support] > 0.0]
         support = np.append(support, entered)
     return steps
+
+
+@_compiled
+def _active_sets(points: Floats, linear: Floats, weights: Floats) -> None:
+    """`active_set` for each target."""
+    for i in range(len(points)):
+        active_set(points[i], linear[i], weights[i])
 
 
 @_compiled

@@ -23,7 +23,7 @@ from regiometrics.errors import (
     RankError,
     TreatmentPathError,
 )
-from regiometrics.estimate.comparative_study import Predictors, comparative_study
+from regiometrics.estimate.comparative_study import Predictors, study_of_keyed
 from regiometrics.estimate.resampling import Seed
 from regiometrics.estimate.simplex import (
     InnerFit,
@@ -100,6 +100,7 @@ class Fit:
     inner: InnerFit
     effect: Floats
     optima: tuple[tuple[Floats, InnerFit, float], ...] = ()  # v, donor weights and mean effect of each solution found
+    bound: tuple[float, Floats] | None = None  # `certificate`, where the search asked for it
 
     @property
     def weights(self) -> Floats:
@@ -152,14 +153,16 @@ class Design:
             inner = donor_weights(given, predictors, outcomes)
             effect = self._effect(target, pool, predictors, inner.weights)
             return Fit(given, inner, effect, ((given, inner, float(effect[self.post].mean())),))
-        _, near = certificate(predictors, outcomes, self.v_min)
+        bound = certificate(predictors, outcomes, self.v_min)
         starts = np.vstack([self.starts, self._regression_start(target, pool)])
-        found = nested_weights(predictors, outcomes, v_min=self.v_min, starts=starts, kicks=self.kicks, nearest_v=near)
+        found = nested_weights(
+            predictors, outcomes, v_min=self.v_min, starts=starts, kicks=self.kicks, nearest_v=bound[1]
+        )
         optima = tuple(
             (v, inner, float(self._effect(target, pool, predictors, inner.weights)[self.post].mean()))
             for v, inner in found.optima
         )
-        return Fit(found.v, found.inner, self._effect(target, pool, predictors, found.inner.weights), optima)
+        return Fit(found.v, found.inner, self._effect(target, pool, predictors, found.inner.weights), optima, bound)
 
     def _effect(self, target: Units, pool: Units, predictors: Floats, weights: Floats) -> Floats:
         """Actual less synthetic path, its bias taken off from the start on where that is asked for."""
@@ -523,19 +526,46 @@ def synthetic_control(
     >>> result.weights.round(6).to_dict(), round(result.att, 6)
     ({'b': 0.5, 'c': 0.5, 'd': 0.0}, 4.0)
     """
+    require_keys(df, [unit, time])
+    return _of_keyed(
+        df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=lags,
+        donors=donors, fit_periods=fit_periods, v=v, v_min=v_min, n_starts=n_starts, demean=demean,
+        bias_correct=bias_correct, seed=seed,
+    )  # fmt: skip
+
+
+def _of_keyed(
+    df: pd.DataFrame,
+    *,
+    unit: str,
+    time: str,
+    outcome: str,
+    treated: Hashable | Sequence[Hashable],
+    start: Hashable,
+    predictors: Predictors,
+    lags: Sequence[Hashable],
+    donors: Sequence[Hashable] | None,
+    fit_periods: Sequence[Hashable] | None,
+    v: V,
+    v_min: float,
+    n_starts: int,
+    demean: bool,
+    bias_correct: bool,
+    seed: Seed,
+) -> SyntheticControlResult:
+    """`synthetic_control` of a table whose keys are known to be in order."""
     options = frozen_options(
         unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=tuple(lags),
         donors=donors, fit_periods=fit_periods, v=v, v_min=v_min, n_starts=n_starts, demean=demean,
         bias_correct=bias_correct, seed=seed,
     )  # fmt: skip
-    require_keys(df, [unit, time])
     require_columns(df, [outcome])
     if not (df[time] < start).any():
         raise TreatmentPathError(
             f"no period before {start}", column=time, remedy="let start be the first treated period of the panel"
         )
     _require_periods_before(df[time], predictors, start)
-    study = comparative_study(
+    study = study_of_keyed(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors, fit_periods=fit_periods,
         predictors=predictors, lags=lags,
     )  # fmt: skip
@@ -573,7 +603,7 @@ def synthetic_control(
     with threadpool_limits(1):
         fit = design.fit(target, design.donors)
         predictors_away, outcomes_away = design.distances(target, design.donors)
-        bound, near = certificate(predictors_away, outcomes_away, 0.0 if given is not None else v_min)
+        bound, near = fit.bound or certificate(predictors_away, outcomes_away, 0.0)
         lowest = min(fit.inner.loss, donor_weights(near, predictors_away, outcomes_away).loss)
         unique = unique_weights(fit.v, predictors_away, fit.inner)
         distance = hull_distance(predictors_away)
@@ -824,7 +854,7 @@ def synthetic_controls(
         raise TreatmentPathError("a donor is treated", column=unit, keys=both, remedy="take it out of one of the lists")
     seed = int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
     results = {
-        name: synthetic_control(
+        name: _of_keyed(
             df, unit=unit, time=time, outcome=outcome, treated=list(members), start=start, predictors=predictors,
             lags=lags, donors=pool, fit_periods=fit_periods, v=v, v_min=v_min, n_starts=n_starts, demean=demean,
             bias_correct=bias_correct, seed=seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -77,6 +77,28 @@ class PlaceboResult(Estimate):
         """Rank of the treated unit among itself and the placebos, from the largest statistic."""
         return round(self.p_value * len(self._table))
 
+    def by_statistic(self, statistic: Statistic) -> PlaceboResult:
+        """The same placebos judged by another statistic, without fitting them again.
+
+        Parameters
+        ----------
+        statistic : {"rmspe_ratio", "post_rmspe", "att"}
+            As in `placebo_in_space`.
+
+        Returns
+        -------
+        PlaceboResult
+
+        Raises
+        ------
+        DomainError
+            An unknown statistic, or a ratio whose denominator is zero for the treated unit.
+        """
+        require_choice("statistic", statistic, Statistic)
+        table = _judged(self._table, statistic)
+        options = frozen_options(**{**self.options, "statistic": statistic})
+        return replace(self, observed=float(table["statistic"].iloc[0]), _table=table, options=options)
+
     def to_frame(self) -> pd.DataFrame:
         """The treated unit, then the placebos: ``placebo, pre_rmspe, post_rmspe, ratio, att, statistic``.
 
@@ -128,18 +150,11 @@ def placebo_in_space(
         v = fit.v if placebo_v == "fixed" else None
         fits = placebo_fits(design, members, v=v, treated_in_pool=treated_in_pool, n_jobs=n_jobs)
     gaps = np.vstack([fit.effect, *(f.effect for f in fits)])
-    table = _statistics(design, gaps, ["treated", *names], statistic)
-    exact = bool(np.isinf(table["ratio"].iloc[0]))
-    if exact and statistic == "rmspe_ratio":
-        raise DomainError(
-            "the treated unit is fitted without error before the treatment (pre_fit_exact), so the ratio of errors is "
-            "infinite",
-            remedy="pass statistic='post_rmspe'",
-        )
+    table = _judged(_statistics(design, gaps, ["treated", *names]), statistic)
     return PlaceboResult(
         kind=chosen,
         observed=float(table["statistic"].iloc[0]),
-        pre_fit_exact=exact,
+        pre_fit_exact=bool(np.isinf(table["ratio"].iloc[0])),
         gaps=pd.DataFrame(readonly(gaps.T), index=design.times, columns=pd.Index(["treated", *names], name="placebo")),
         groups={
             name: tuple(design.donors.names[j] for j in member) for name, member in zip(names, members, strict=True)
@@ -211,8 +226,8 @@ def placebo_fits(
             return tuple(threads.map(fitted, members))
 
 
-def _statistics(design: Design, gaps: Floats, names: Iterable[Hashable], statistic: Statistic) -> pd.DataFrame:
-    """Errors before and after the start, their ratio, mean effect and the statistic of every row of gaps."""
+def _statistics(design: Design, gaps: Floats, names: Iterable[Hashable]) -> pd.DataFrame:
+    """Errors before and after the start, their ratio and the mean effect of every row of gaps."""
     before, after = gaps[:, design.fitted], gaps[:, design.post]
     table = pd.DataFrame({"placebo": pd.Series(list(names), dtype=object)})
     table["pre_rmspe"] = np.sqrt((before**2).mean(axis=1))
@@ -220,5 +235,15 @@ def _statistics(design: Design, gaps: Floats, names: Iterable[Hashable], statist
     exact = table["pre_rmspe"] <= EXACT * design.donors.paths[:, design.fitted].std()
     table["ratio"] = (table["post_rmspe"] / table["pre_rmspe"].mask(exact)).mask(exact, np.inf)
     table["att"] = after.mean(axis=1)
-    table["statistic"] = table["ratio" if statistic == "rmspe_ratio" else statistic]
     return table
+
+
+def _judged(table: pd.DataFrame, statistic: Statistic) -> pd.DataFrame:
+    """The table with the statistic that the placebos are judged by."""
+    if statistic == "rmspe_ratio" and np.isinf(table["ratio"].iloc[0]):
+        raise DomainError(
+            "the treated unit is fitted without error before the treatment (pre_fit_exact), so the ratio of errors is "
+            "infinite",
+            remedy="pass statistic='post_rmspe'",
+        )
+    return table.assign(statistic=table["ratio" if statistic == "rmspe_ratio" else statistic])

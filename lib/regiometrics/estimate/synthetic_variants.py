@@ -6,7 +6,7 @@ predictor weights: every fit is one least squares over the simplex.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,7 +22,7 @@ from regiometrics.errors import (
 )
 from regiometrics.estimate.comparative_study import CONSTANT, ComparativeStudy, Predictors, comparative_study
 from regiometrics.estimate.resampling import Seed
-from regiometrics.estimate.simplex import penalised, simplex_least_squares
+from regiometrics.estimate.simplex import penalised_by_target, simplex_least_squares
 from regiometrics.estimate.synthetic_placebo import TIE, group_members
 from regiometrics.result import Estimate, frozen_options, readonly
 
@@ -514,10 +514,15 @@ def _features(study: ComparativeStudy) -> tuple[Floats, Floats, Positions]:
 
 def _penalised_weights(donor_x: Floats, x: Floats, penalty: float) -> Floats:
     """Donors x treated: eq (5) for each treated column of ``x``."""
-    weights = np.empty((donor_x.shape[1], x.shape[1]))
-    for i, target in enumerate(x.T):
-        weights[:, i] = penalised(donor_x, target, penalty * ((donor_x - target[:, None]) ** 2).sum(axis=0)).weights
-    return weights
+    return next(_weights_by_penalty(donor_x, x, (penalty,)))
+
+
+def _weights_by_penalty(donor_x: Floats, x: Floats, penalties: Iterable[float]) -> Iterator[Floats]:
+    """The same for one penalty after the other."""
+    away = donor_x[:, None, :] - x[:, :, None]
+    points, distances = np.ascontiguousarray(away.transpose(1, 2, 0)), (away**2).sum(axis=0)
+    for penalty in penalties:
+        yield np.ascontiguousarray(penalised_by_target(points, penalty * distances).T)
 
 
 def _many_errors(study: ComparativeStudy, x: Floats, donor_x: Floats, lagged: Positions) -> Floats:
@@ -530,8 +535,8 @@ def _many_errors(study: ComparativeStudy, x: Floats, donor_x: Floats, lagged: Po
             raise GroupSizeError(
                 "cross-validation leaves no feature to fit on", remedy="add predictors or lags, or pass the penalty"
             )
-        for j, penalty in enumerate(PENALTIES):
-            errors[j, i] = ((study.y[t] - study.y0[t] @ _penalised_weights(kept0, kept, penalty)) ** 2).mean()
+        for j, weights in enumerate(_weights_by_penalty(kept0, kept, PENALTIES)):
+            errors[j, i] = ((study.y[t] - study.y0[t] @ weights) ** 2).mean()
     return errors
 
 

@@ -87,7 +87,7 @@ def sharing(node: ast.stmt, scope: Scope) -> list[Hold]:
                 inside = isinstance(node, ast.AugAssign) or not all(isinstance(t, ast.Name) for t in targets)
                 return [Hold(names, _parts_of(value, scope), inside and not all(_is_fresh(t, scope) for t in targets))]
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=whole, attr=name)) as call) if name in STORING:
-            if all(_is_plain(given, scope) for given in _given(call)):
+            if all(_is_plain(part, scope) for part in (whole, *_given(call))):
                 held = set().union(*(_parts_of(given, scope) for given in _given(call)))
                 return [Hold(mentioned(whole), held, not fresh_name(whole, scope))]
         case ast.Expr(value=value):

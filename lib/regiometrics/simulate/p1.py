@@ -148,6 +148,7 @@ def panel(seed: int | np.random.Generator = 0, *, effects: Effects = "by_group")
     keys = drawn.cells[["county", "year"]]
     mediators = {name: values.ravel() for name, values in drawn.mediators.items()}
     levels = {LOGS.get(name, name): np.exp(v) if name in LOGS else v for name, v in mediators.items()}
+    by_group = _effects(drawn)
     return Bundle(
         tables={
             "trade": trade,
@@ -161,11 +162,11 @@ def panel(seed: int | np.random.Generator = 0, *, effects: Effects = "by_group")
         source="simulated",
         truth={
             "cells": drawn.cells,
-            "effects": _effects(drawn),
+            "effects": by_group,
             "mediation": _mediation(drawn.responses),
             "complexity": complexity.reset_index(),
         },
-        calibration=_calibration(drawn, covariates),
+        calibration=_calibration(drawn, covariates, by_group),
         notes=(
             f"SIMULATED DATA (seed {seed})",
             "codes and names of the counties are those of 2010, every number about them is invented",
@@ -312,6 +313,11 @@ def _draw(seed: int | np.random.Generator, effects: Effects) -> _Drawn:
 
 def _units() -> pd.DataFrame:
     """As many units of each group as in the paper; those first made districts are pooled with their city's."""
+    return _kept_divisions().copy()
+
+
+@cache
+def _kept_divisions() -> pd.DataFrame:
     divisions = delta_counties()
     order = divisions.sort_values("district_since", kind="stable").groupby("group").cumcount()
     surplus = divisions.groupby("group")["group"].transform("size") - divisions["group"].map(UNITS)
@@ -544,7 +550,7 @@ def _mediation(responses: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["mediator", "a", "b", "indirect"])
 
 
-def _calibration(drawn: _Drawn, covariates: Mapping[str, Floats]) -> pd.DataFrame:
+def _calibration(drawn: _Drawn, covariates: Mapping[str, Floats], effects: pd.DataFrame) -> pd.DataFrame:
     """Published against simulated: moments of table 1, means of the treated in table 2, counts, effects."""
     values = {"szong": drawn.soph, **covariates}
     printed = _moments()
@@ -567,7 +573,7 @@ def _calibration(drawn: _Drawn, covariates: Mapping[str, Floats]) -> pd.DataFram
         "n_cities_2013": drawn.units.loc[drawn.units["second_wave"], "city"].nunique(),
     }
     rows += [("count", item, text[item], float(count)) for item, count in counts.items()]
-    effect = _effects(drawn).query("type == 'all'")
+    effect = effects.query("type == 'all'")
     for label, value in zip(effect["group"], effect["effect"], strict=True):
         rows.append(("effect", label, text[f"scm_effect_{label}"], value))
     frame = pd.DataFrame(rows, columns=["moment", "group", "published", "simulated"])
