@@ -99,6 +99,14 @@ LEFT_OUT = {
         ["import pandas as pd", "t = pd.DataFrame({'v': [n, 2]})", "x = t['v'].sum()"],
         ["s = t.assign(u=1)", "s['w'] = s['u'] + n", "s.loc[0, 'w'] = 9"],
     ),
+    "files in a temporary folder": (
+        ["import tempfile", "x = n"],
+        ["with tempfile.TemporaryDirectory() as folder:\n    y = len(folder)"],
+    ),
+    "a figure": (
+        ["import matplotlib.pyplot as plt", "x = n"],
+        ["_, axes = plt.subplots(1, 2)", "for ax in axes:\n    ax.set_title(str(x))"],
+    ),
     "a function with a list of its own": (
         ["def f(v):\n    rows = []\n    rows.append(v)\n    return len(rows)", "a = [n]", "x = sum(a)"],
         ["y = f(a)"],

@@ -418,6 +418,12 @@ ROUNDABOUT = {
     "walrus": ["b = [(a := i) for i in range(n)]", "record(x=a)"],
     "deleted": ["a = 1", "del a", "try:\n    x = a\nexcept NameError:\n    x = n\nrecord(x=x)"],
     "file": ["from pathlib import Path\nPath('f').write_text(str(n))", "record(x=Path('f').read_text())"],
+    "firm records in a folder": [
+        "import os\nfrom pathlib import Path\nfrom regiometrics.simulate import firms",
+        "where = 'records'\nos.makedirs(where, exist_ok=True)",
+        "firms.census(where, n_rows=6000 + 500 * n)",
+        "record(x=sum(f.stat().st_size for f in Path(where).rglob('*') if f.is_file()))",
+    ],
     "environment": ["import os\nos.environ['V'] = str(n)", "record(x=os.environ['V'])"],
     "recorded twice": ["record(x=1)", "record(**{'x' if n > 2 else 'y': 2})"],
     "recorded by another name": ["keep = record", "record(x=1)", "keep(x=n)"],
@@ -451,9 +457,11 @@ def test_slices_change_no_value(code, tmp_path):
     cells = [RECORD, "n = 0\nyears = [1]", *code, "record(z=n)"]
     needed = in_process.plan(cells, 1, results=["x"])
     whole = in_process.plan(cells, 1, slicing=False)
+    for folder in ("whole", "sliced"):
+        (tmp_path / folder).mkdir()
     for n in (3, 1, 2, 3):
-        wanted, error = in_process.execute(whole, {"n": n, "years": [1]}, folder=tmp_path)
-        got = in_process.execute(needed, {"n": n, "years": [1]}, folder=tmp_path)
+        wanted, error = in_process.execute(whole, {"n": n, "years": [1]}, folder=tmp_path / "whole")
+        got = in_process.execute(needed, {"n": n, "years": [1]}, folder=tmp_path / "sliced")
         assert (got[0].get("x"), got[1]) == (wanted.get("x"), error)
 
 

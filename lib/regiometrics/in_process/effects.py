@@ -6,7 +6,17 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from regiometrics.errors import RegionError
-from regiometrics.in_process.known import BUILTINS, DRAWING, PARTS, READING, SETTINGS, STORING, TRUSTED, WRITING
+from regiometrics.in_process.known import (
+    BUILTINS,
+    DRAWING,
+    FILLING,
+    PARTS,
+    READING,
+    SETTINGS,
+    STORING,
+    TRUSTED,
+    WRITING,
+)
 from regiometrics.in_process.names import chain, mentioned
 from regiometrics.in_process.scope import Effect, Scope
 
@@ -64,6 +74,9 @@ def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:
         if not is_trusted(path):
             effect.unknown = True
             effect.changes |= whole
+        elif path[-1] in FILLING:
+            effect.changes |= given
+            effect.unknown |= not scope.sharing(given)  # the folder goes by its text, which is no object to follow
     elif isinstance(call.func, ast.Name):
         name = call.func.id
         if name in scope.functions:

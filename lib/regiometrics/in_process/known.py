@@ -27,7 +27,7 @@ ITERATING = _words("enumerate filter iter map reversed zip")
 # packages whose functions leave their arguments and the process alone, but for the next two lists
 TRUSTED = _words(
     """
-    IPython functools itertools math matplotlib numpy pandas regiometrics scipy statistics types
+    IPython functools itertools math matplotlib numpy pandas regiometrics scipy statistics tempfile types
     """
 )
 # settings of the whole process
@@ -40,9 +40,11 @@ SETTINGS = _words(
 WRITING = _words(
     """
     at copyto fill_diagonal fromregex memmap nditer place put put_along_axis putmask save savefig savetxt savez
-    savez_compressed seed setbufsize shuffle style
+    savez_compressed seed setbufsize shuffle use
     """
 )
+# functions that write into a folder that they are given
+FILLING = _words("census")
 # functions of numpy.random that make a generator, or what one is made of
 DRAWING = _words("Generator PCG64 SeedSequence default_rng")
 # methods by which a generator draws, and does nothing else
@@ -70,8 +72,8 @@ PARTS = _words("at iat iloc loc")
 # methods of the library's estimates, which are frozen
 ESTIMATING = _words(
     """
-    anticipation att_of_ties bacon bounds by_group by_type event_study leave_one_out modern placebo placebo_in_space
-    placebo_in_time regression sensitivity twfe with_policies
+    anticipation att_of_ties bacon bounds by_group by_statistic by_type event_study leave_one_out modern placebo
+    placebo_in_space placebo_in_time regression sensitivity twfe with_policies
     """
 )
 # methods of the axes of a figure, which records nothing
