@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from regiometrics.errors import DomainError, GroupSizeError, KeyColumnError, MissingValueError, RegionError
-from regiometrics.estimate.resampling import bootstrap, dagum_intervals, jackknife, joint_permutation, permutation
+from regiometrics.estimate.resampling import (
+    bootstrap,
+    dagum_intervals,
+    dagum_permutation,
+    jackknife,
+    joint_permutation,
+    permutation,
+)
 from regiometrics.measure.inequality import dagum, gini
 
 PARTS = ["gini", "within", "between_net", "overlap", "share_within", "share_between_net", "share_overlap"]
@@ -321,6 +328,29 @@ def test_shuffling_units_keeps_their_years_together(panel):
     assert test.to_frame()["null_sd"][0] > 0
 
 
+@pytest.mark.parametrize("time", ["year", None])
+@pytest.mark.parametrize("kept", [1.0, 0.7])
+def test_dagums_parts_of_shuffled_groups_are_those_of_shuffled_tables(panel, kept, time):
+    table = panel.sample(frac=kept, random_state=3) if time else panel.drop_duplicates("city")
+
+    def slow(d: pd.DataFrame) -> pd.Series:
+        frame = dagum(d, value="y", group="cluster", time=time, pairwise=False).to_frame()
+        return frame.set_index("time")[PARTS].stack() if time else frame[PARTS].iloc[0]  # noqa: PD013
+
+    fast = dagum_permutation(table, **DAGUM, time=time, n_perm=120, seed=5)
+    wanted = permutation(table, slow, shuffle="cluster", unit="city", n_perm=120, alternative="greater", seed=5)
+    np.testing.assert_allclose(fast.draws, wanted.draws, rtol=0, atol=1e-13)
+    assert fast.to_frame()["p_value"].tolist() == wanted.to_frame()["p_value"].tolist()
+
+
+def test_shuffled_groups_leave_the_inequality_of_all_units_alone(panel):
+    parts = dagum_permutation(panel, **DAGUM, time="year", n_perm=50)
+    gini = parts.draws[:, ::7]
+    np.testing.assert_allclose(gini, np.broadcast_to(gini[0], gini.shape), rtol=1e-12)
+    mean = parts.derive(lambda p: p.xs("gini", level="name").mean())
+    assert mean.estimate.item() == pytest.approx(gini[0].mean())
+
+
 def test_permutation_draws_depend_on_the_seed_alone(two_clusters):
     few, many = (permutation(two_clusters, gap, shuffle="cluster", n_perm=n).draws for n in (120, 240))
     assert (few == many[:120]).all()
@@ -392,8 +422,9 @@ def test_dagum_intervals_refuse_repeated_rows_and_negative_values(panel):
 
 
 def test_shares_of_no_inequality_are_refused(panel):
-    with pytest.raises(DomainError, match="finite"):
-        dagum_intervals(panel.assign(y=1.0), **DAGUM, time="year", n_boot=20)
+    for resampled, size in ((dagum_intervals, "n_boot"), (dagum_permutation, "n_perm")):
+        with pytest.raises(DomainError, match="finite"):
+            resampled(panel.assign(y=1.0), **DAGUM, time="year", **{size: 20})
 
 
 def test_statistics_must_be_finite_and_keep_their_names(panel):
@@ -418,6 +449,7 @@ def test_unknown_options_are_refused(panel):
         lambda: bootstrap(panel, mean, unit="city", interval="BCa"),
         lambda: dagum_intervals(panel, **DAGUM, time="year", method="bootstrp"),
         lambda: permutation(panel, mean, shuffle="y", alternative="larger"),
+        lambda: dagum_permutation(panel, **DAGUM, alternative="larger"),
     ):
         with pytest.raises(DomainError, match="choose one of"):
             call()
@@ -428,6 +460,9 @@ def test_permutation_refuses(panel):
         permutation(panel, mean, shuffle="province")
     with pytest.raises(KeyColumnError, match="same in all rows"):
         permutation(panel, mean, shuffle="y", unit="city")
+    moved = panel.assign(cluster=np.where(panel["year"] > 2004, "x", panel["cluster"]))
+    with pytest.raises(KeyColumnError, match="same in all rows"):
+        dagum_permutation(moved, **DAGUM, time="year")
     with pytest.raises(KeyColumnError, match="may not be missing"):
         permutation(panel.assign(year=panel["year"].where(panel["year"] > 2004)), mean, shuffle="y", within="year")
 
