@@ -1,6 +1,6 @@
 """Rebuild the stored sweeps: each chapter over its grid of notebooks/sweeps, in process, without notebooks.
 
-    python data/results/make_sweeps.py          # all five, three quarters of an hour on one core
+    python data/results/make_sweeps.py          # all five, five minutes on one core
     python data/results/make_sweeps.py p3 p4    # some
 
 A second call goes on after a stop.
@@ -23,14 +23,14 @@ GRIDS = {path.stem.split("_")[0]: path for path in sorted((ROOT / "notebooks" / 
 
 
 def as_stored(grid: Grid, table: pd.DataFrame) -> pd.DataFrame:
-    """What is kept of a sweep: whether all choices are the paper's, the choices in words, and the results."""
+    """What is kept of a sweep: whether all choices are the paper's, the choices in words, and results; counts whole."""
     if table["error"].any():
         raise SystemExit("\n".join(table.loc[table["error"] != "", "error"].unique()))
     choices = specifications(grid).columns.drop("run")
     of_paper = pd.DataFrame({name: table[name] == value for name, value in defaults(grid).items() if name in choices})
     kept = labelled(grid, table)[[*choices, *grid.results]]
     kept.insert(0, "paper", of_paper.all(axis=1))
-    return kept
+    return kept.convert_dtypes()
 
 
 def defaults(grid: Grid) -> dict[str, object]:
