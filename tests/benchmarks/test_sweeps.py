@@ -18,11 +18,16 @@ from pandas.testing import assert_frame_equal
 from regiometrics.data.files import notebooks_folder
 from regiometrics.sweep import Grid, read_grid, run
 
-SHIPPED = notebooks_folder() / "sweeps" / "p3_coagglomeration.yml"
-VARIED = {"first_year": [2004, 2006], "ddof": [1, 0]}
-N_VARIED = 4
-WANTED = {"all results of the shipped grid": None, "the mean Gini coefficient": ("gini_mean",)}
-TIMES_FASTER = {"all results of the shipped grid": None, "the mean Gini coefficient": 10}
+GRIDS = {path.stem[:2]: read_grid(path) for path in sorted((notebooks_folder() / "sweeps").glob("*.yml"))}
+VARIED = {
+    "p1": {"first_year": [2000, 2006]},
+    "p2": {"first_year": [2008, 2010]},
+    "p3": {"first_year": [2004, 2006]},
+    "p4": {"shown_year": [2006, 2014]},
+    "p5": {"first_year": [2003, 2006]},
+}
+WANTED = {"all results of its grid": None, "the mean Gini coefficient": ["gini_mean"]}
+TIMES_FASTER = 10
 
 N_RUNS = 24
 RECORD = "from regiometrics.report.record import record"
@@ -83,24 +88,25 @@ def scheduler() -> Iterator[Callable[[int], str]]:
         yield started
 
 
-@pytest.mark.parametrize("wanted", WANTED)
-def test_a_specification_of_a_chapter(benchmark, versus, wanted):
-    shipped = read_grid(SHIPPED)
-    results = WANTED[wanted] or shipped.results
-    grid = replace(shipped, base={"n_boot": 19}, grid=VARIED, specifications=(), results=results)
-    one = replace(grid, grid={name: values[:1] for name, values in VARIED.items()})
-    executed = benchmark.pedantic(swept, (one,), {"workers": 0}, rounds=1)
+@pytest.mark.parametrize(
+    ("chapter", "wanted"),
+    [*((chapter, "all results of its grid") for chapter in VARIED), ("p3", "the mean Gini coefficient")],
+)
+def test_two_specifications_of_a_chapter(benchmark, versus, chapter, wanted):
+    shipped = GRIDS[chapter]
+    grid = replace(shipped, grid=VARIED[chapter], specifications=(), results=WANTED[wanted] or shipped.results)
+    executed = benchmark.pedantic(swept, (grid,), {"workers": 0}, rounds=1)
+    swept(grid, workers=0, in_process=True)
     warm = versus(
         lambda: swept(grid, workers=0, in_process=True),
-        job="Four specifications of a chapter without a kernel",
-        size=f"chapter p3, {wanted}",
+        job="Two specifications of a chapter without a kernel",
+        size=f"chapter {chapter}, {wanted}",
         package="papermill",
         way="notebook runs",
-        scale=N_VARIED,
-        at_least=TIMES_FASTER[wanted],
-        rounds=2,
+        at_least=TIMES_FASTER,
+        rounds=3,
     )
-    assert_frame_equal(numbers(executed), numbers(warm.head(1)), check_exact=True)
+    assert_frame_equal(numbers(executed), numbers(warm), check_exact=True)
 
 
 @pytest.mark.parametrize(("size", "code"), [("empty", EMPTY), ("imports the library", IMPORTING)])
