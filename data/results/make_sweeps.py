@@ -1,6 +1,6 @@
 """Rebuild the stored sweeps: each chapter over its grid of notebooks/sweeps, in process, without notebooks.
 
-    python data/results/make_sweeps.py          # all five, five minutes on one core
+    python data/results/make_sweeps.py          # all five, under three minutes on two cores
     python data/results/make_sweeps.py p3 p4    # some
 
 A second call goes on after a stop.
