@@ -308,11 +308,11 @@ DEFECTS = {
         *(SOPHISTICATION, on("test_between_counties_proper_adds_up_and_is_its_definition", COUNTIES)),
     ),
     "first treated year in the fit": (
-        *(comparative_study.study_of_keyed, "times >= start", "times > start"),
+        *(comparative_study.comparative_study, "times >= start", "times > start"),
         *(SYNTHETIC_CONTROL, named("test_weights_lie_on_the_simplex_and_the_paths_add_up")),
     ),
     "predictors averaged over the treated years too": (
-        *(comparative_study.study_of_keyed, "predictors, times[fitted].tolist()", "predictors, times.tolist()"),
+        *(comparative_study.comparative_study, "predictors, times[fitted].tolist()", "predictors, times.tolist()"),
         *(SYNTHETIC_CONTROL, named("test_the_balance_shows_predictors_in_their_own_units")),
     ),
     "n - 1 for n in the scale of the predictors": (
@@ -332,7 +332,7 @@ DEFECTS = {
         *(SYNTHETIC_CONTROL, named("test_weights_lie_on_the_simplex_and_the_paths_add_up")),
     ),
     "means over all years taken out": (
-        *(synthetic_control._of_keyed, "y[study.fitted].mean(axis=0)", "y.mean(axis=0)"),
+        *(synthetic_control.synthetic_control, "y[study.fitted].mean(axis=0)", "y.mean(axis=0)"),
         *(SYNTHETIC_CONTROL, named("test_a_level_of_the_treated_unit_alone_does_not_matter_after_demeaning")),
     ),
     "squares of the predictor weights": (

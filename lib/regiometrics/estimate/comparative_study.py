@@ -80,26 +80,6 @@ def comparative_study(
 ) -> ComparativeStudy:
     """The panel of treated units and donors, or the error that says what is wrong with it."""
     require_keys(df, [unit, time])
-    return study_of_keyed(
-        df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors,
-        fit_periods=fit_periods, predictors=predictors, lags=lags,
-    )  # fmt: skip
-
-
-def study_of_keyed(
-    df: pd.DataFrame,
-    *,
-    unit: str,
-    time: str,
-    outcome: str,
-    treated: Hashable | Sequence[Hashable],
-    start: Hashable,
-    donors: Sequence[Hashable] | None,
-    fit_periods: Sequence[Hashable] | None,
-    predictors: Predictors = (),
-    lags: Sequence[Hashable] = (),
-) -> ComparativeStudy:
-    """The same for a table whose keys are known to be in order."""
     units = _listed(treated)
     at_unit, known = pd.factorize(df[unit])
     names = known.tolist()

@@ -23,7 +23,7 @@ from regiometrics.errors import (
     RankError,
     TreatmentPathError,
 )
-from regiometrics.estimate.comparative_study import Predictors, study_of_keyed
+from regiometrics.estimate.comparative_study import Predictors, comparative_study
 from regiometrics.estimate.resampling import Seed
 from regiometrics.estimate.simplex import (
     InnerFit,
@@ -526,46 +526,19 @@ def synthetic_control(
     >>> result.weights.round(6).to_dict(), round(result.att, 6)
     ({'b': 0.5, 'c': 0.5, 'd': 0.0}, 4.0)
     """
-    require_keys(df, [unit, time])
-    return _of_keyed(
-        df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=lags,
-        donors=donors, fit_periods=fit_periods, v=v, v_min=v_min, n_starts=n_starts, demean=demean,
-        bias_correct=bias_correct, seed=seed,
-    )  # fmt: skip
-
-
-def _of_keyed(
-    df: pd.DataFrame,
-    *,
-    unit: str,
-    time: str,
-    outcome: str,
-    treated: Hashable | Sequence[Hashable],
-    start: Hashable,
-    predictors: Predictors,
-    lags: Sequence[Hashable],
-    donors: Sequence[Hashable] | None,
-    fit_periods: Sequence[Hashable] | None,
-    v: V,
-    v_min: float,
-    n_starts: int,
-    demean: bool,
-    bias_correct: bool,
-    seed: Seed,
-) -> SyntheticControlResult:
-    """`synthetic_control` of a table whose keys are known to be in order."""
     options = frozen_options(
         unit=unit, time=time, outcome=outcome, treated=treated, start=start, predictors=predictors, lags=tuple(lags),
         donors=donors, fit_periods=fit_periods, v=v, v_min=v_min, n_starts=n_starts, demean=demean,
         bias_correct=bias_correct, seed=seed,
     )  # fmt: skip
+    require_keys(df, [unit, time])
     require_columns(df, [outcome])
     if not (df[time] < start).any():
         raise TreatmentPathError(
             f"no period before {start}", column=time, remedy="let start be the first treated period of the panel"
         )
     _require_periods_before(df[time], predictors, start)
-    study = study_of_keyed(
+    study = comparative_study(
         df, unit=unit, time=time, outcome=outcome, treated=treated, start=start, donors=donors, fit_periods=fit_periods,
         predictors=predictors, lags=lags,
     )  # fmt: skip
@@ -854,7 +827,7 @@ def synthetic_controls(
         raise TreatmentPathError("a donor is treated", column=unit, keys=both, remedy="take it out of one of the lists")
     seed = int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
     results = {
-        name: _of_keyed(
+        name: synthetic_control(
             df, unit=unit, time=time, outcome=outcome, treated=list(members), start=start, predictors=predictors,
             lags=lags, donors=pool, fit_periods=fit_periods, v=v, v_min=v_min, n_starts=n_starts, demean=demean,
             bias_correct=bias_correct, seed=seed,
