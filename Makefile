@@ -50,13 +50,13 @@ test: lint book ## Style, types, the book, tests with doctests, and each noteboo
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --doctest-modules \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 600 lib tests notebooks
 
-slow: $(STAMP) ## The Monte Carlo checks and rebuilds that take minutes
+slow: $(STAMP) ## The tests that take minutes: Monte Carlo, rebuilds, sweeps, an edition
 	$(BIN)/python -m pytest -q -n 2 -m slow tests
 
 bench: $(STAMP) ## Time the estimators against their peers, and keep the ratios for the book
 	$(BIN)/python -m pytest -q -o addopts=--import-mode=importlib --benchmark-only --store-timings tests/benchmarks
 
-results: $(STAMP) ## Draw the stored Monte Carlo results again
+results: $(STAMP) ## Draw the stored simulations, and run the stored sweeps, again
 	$(BIN)/python data/results/make_monte_carlo.py
 	$(BIN)/python data/results/make_synthetic_size.py
 	$(BIN)/python data/results/make_frontier_bias.py

@@ -2,7 +2,7 @@
 
 Every block of replications has a seed of its own, so that a test can recompute one block and compare.
 
-    python data/results/make_monte_carlo.py            # rebuild all three files, about ten minutes on two cores
+    python data/results/make_monte_carlo.py            # rebuild both files, about ten minutes on two cores
 """
 
 from __future__ import annotations

@@ -66,7 +66,10 @@ def run(
         typer.Option(help="Of your own tables, as in `check`; the parameter missing.", metavar="raise|drop"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Executed notebook; CHAPTER_run.ipynb here when left out.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Executed notebook; here, under its chapter's file name with _run, when left out."
+        ),
     ] = None,
 ) -> None:
     """Execute one chapter and keep the executed notebook.
@@ -114,7 +117,7 @@ def run_sweep(
     grid: Annotated[Path, typer.Argument(metavar="GRID", help="YAML file of the grid.", show_default=False)],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs and table are kept.", show_default=False)],
     workers: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Processes on this machine; 0 is none but this.")
+        int, typer.Option(metavar="N", min=0, help="Processes on this machine; 0 runs all here, one after the other.")
     ] = 2,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead, such as tcp://host:8786.")
@@ -301,7 +304,9 @@ def _literal(parameter: Parameter, text: str) -> object:
                 return text
     except (ValueError, KeyError, SyntaxError) as error:
         problem = f"parameter {parameter.name!r} is of kind {parameter.kind}, and {text!r} is not"
-        shown = {"int": "3", "float": "0.95", "bool": "true or false", "list": "a,b or ['a', 'b']"}[parameter.kind]
+        shown = {"int": "a whole number", "float": "a number", "bool": "true or false", "list": "a,b or ['a', 'b']"}[
+            parameter.kind
+        ]
         raise RegionError(problem, remedy=f"write it as {shown}") from error
 
 

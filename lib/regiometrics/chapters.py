@@ -131,9 +131,7 @@ class Chapter:
     tables : tuple of str
         Tables that `load` returns.
     sources : tuple of str
-        What `load` accepts, ``"folder"`` standing for a path; empty where nothing can be loaded yet.
-    status : {"written", "to come"}
-        Whether the notebook is there.
+        What `load` accepts, ``"folder"`` standing for a path.
     """
 
     id: str
@@ -142,9 +140,8 @@ class Chapter:
     title_zh: str
     authors: tuple[str, ...]
     authors_zh: tuple[str, ...]
-    tables: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    status: Literal["written", "to come"] = "to come"
+    tables: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
@@ -161,7 +158,6 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("邓慧慧", "潘雪婷", "李慧榕"),
                 tables=("panel", "complexity", *SHIPPED_P1),
                 sources=("shipped", "simulated", "folder"),
-                status="written",
             ),
             Chapter(
                 "p2",
@@ -173,7 +169,6 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("宋德勇", "李东方"),
                 tables=("panel", *SHIPPED_P2),
                 sources=("shipped", "simulated", "folder"),
-                status="written",
             ),
             Chapter(
                 "p3",
@@ -185,7 +180,6 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("陈秀英", "王梦翠"),
                 tables=("coagglomeration",),
                 sources=("shipped", "simulated", "folder"),
-                status="written",
             ),
             Chapter(
                 "p4",
@@ -197,7 +191,6 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("李蕾",),
                 tables=("province_industry", "hightech", "regions", "intensity", *SHIPPED_P4),
                 sources=("shipped", "simulated", "folder"),
-                status="written",
             ),
             Chapter(
                 "p5",
@@ -209,7 +202,6 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                 ("杨仁发", "柏明慧"),
                 tables=("panel", *SHIPPED_P5),
                 sources=("shipped", "simulated", "folder"),
-                status="written",
             ),
         )
     }
@@ -291,9 +283,8 @@ def load(
     >>> load("p5", "simulated", seed=1).tables["panel"].shape
     (5480, 20)
     """
-    loadable = [c.id for c in CHAPTERS.values() if c.sources]
-    if chapter not in loadable:
-        raise RegionError(f"chapter {chapter!r} is not written yet", remedy=f"written chapters: {', '.join(loadable)}")
+    if chapter not in CHAPTERS:
+        raise RegionError(f"there is no chapter {chapter!r}", remedy=f"chapters: {', '.join(CHAPTERS)}")
     given: dict[str, str | Sequence[str] | None]
     given = {"clusters": clusters, "services": services, "members": members}
     given |= {"efficiency": efficiency, "division": division}
@@ -304,6 +295,8 @@ def load(
             raise RegionError(problem, remedy=f"leave it out; it belongs to {owner}")
     own = {name: _hashable(given[name]) for name in OPTIONS.get(chapter, ())}
     if source == "simulated":
+        if not isinstance(seed, int | np.integer):
+            raise RegionError(f"seed is {seed!r}", remedy="write a whole number")
         return deepcopy(_simulated(chapter, seed=seed, missing=missing, **own))
     return _LOADERS[chapter](source, seed=seed, missing=missing, **own)
 

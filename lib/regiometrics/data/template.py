@@ -29,9 +29,10 @@ _RANGES = {
 _INTRODUCTION = """\
 # Your own tables for {chapter}
 
-One file per table. The name of the file is the name of the table; it may be `.csv` (UTF-8 or GB 18030), `.parquet`,
-`.xlsx` (one sheet) or `.dta`. Keep the names of the columns; their order is free, and columns that are not listed
-here are not used. Codes are text: keep leading zeros. Numbers are plain: no thousands commas, no percent signs.
+One file per table. The name of the file is the name of the table; it may be `.csv` (UTF-8, UTF-16 or GB 18030),
+`.parquet`, `.xlsx` (one sheet) or `.dta`. Keep the names of the columns; their order is free, and columns that are not
+listed here are not used. Codes are text: keep leading zeros. Best write plain numbers: thousands commas and, in
+fractions, percent signs are read and told where they have one reading, and reported where they have several.
 {sections}
 The two rows in each file are examples from a simulation, no data: they show the form. **Delete them.** A chapter needs
 many more rows: all its cities, provinces or counties, in all years. When the tables are filled in, look for problems,

@@ -686,7 +686,10 @@ def _counts(drawn: Positions, n_units: int) -> Floats:
 
 def _require_finite(estimate: pd.Series, draws: Floats) -> None:
     if not (np.isfinite(draws).all() and np.isfinite(estimate.to_numpy(dtype=float)).all()):
-        raise DomainError("the statistic is not a finite number on the table or on a shuffled one")
+        raise DomainError(
+            "the statistic is not a finite number on the table or on a shuffled one",
+            remedy="leave out rows or units on which it is not defined",
+        )
 
 
 def _orders(strata: Positions, n_perm: int, seed: Seed) -> Iterator[Positions]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from importlib.metadata import distributions, requires
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -36,8 +39,16 @@ def inputs(places: Mapping[str, Path]) -> Inputs:
 def run_id(notebook: Notebook, setting: Mapping[str, Any], read: Inputs, folders: Mapping[str, str]) -> str:
     """Hash of all that a run may depend on; ``folders`` are the reader's, by the parameters that name them."""
     named = [[name, read.folders[path]] for name, path in folders.items()]
-    parts = [notebook.cells, notebook.tagged, setting, read.sources, read.data, named]
+    parts = [notebook.cells, notebook.tagged, setting, read.sources, read.data, named, _software()]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _software() -> list[str]:
+    """Versions of Python and of the packages that the library asks for."""
+    asked = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in requires("regiometrics") or []}
+    found = sorted(f"{p.name} {p.version}" for p in distributions() if p.name.lower() in asked)
+    return [platform.python_version(), *found]
 
 
 def require_same(read: Inputs, places: Mapping[str, Path], *, in_memory: bool) -> None:

@@ -33,7 +33,7 @@ class Parameter:
     default : str, int, float, bool or list
         The paper's value.
     help : str
-        Unit or range in words.
+        Unit or range in words; of a text that may name a folder of the reader's, the word *folder* among them.
     """
 
     name: str
@@ -131,7 +131,7 @@ def _notebook_file(chapter: str | Path) -> Path:
     short = {name.split("_")[0]: path for name, path in files.items()}
     found = files.get(chapter) or short.get(chapter)
     if found is None:
-        raise RegionError(f"there is no chapter {chapter!r}", remedy=closest(chapter, [*short, *files]))
+        raise RegionError(f"there is no chapter {chapter!r}", remedy=f"chapters: {', '.join(short)}")
     return found
 
 
