@@ -406,7 +406,7 @@ def test_recorded_ledgers_come_back_and_the_rest_is_not_attempted(recorded, tmp_
     assert set(other["verdict"]) == {"not attempted"}
     assert set(other["basis"]) == {"none"}
     assert set(other.loc[other["paper"].isin(["p1", "p3"]), "reason"]) == {"the chapter does not take it up"}
-    assert set(other.loc[~other["paper"].isin(["p1", "p3"]), "reason"]) == {"the chapter is still to come"}
+    assert set(other.loc[~other["paper"].isin(["p1", "p3"]), "reason"]) == {"no executed chapter of this paper"}
     assert ledger.counts(frame)["numbers"].sum() == 1365
 
 
@@ -414,7 +414,7 @@ def test_without_notebooks_all_1365_numbers_are_still_to_come(tmp_path):
     frame = ledger.collect(tmp_path)
     assert len(frame) == 1365
     assert set(frame["verdict"]) == {"not attempted"}
-    assert set(frame["reason"]) == {"the chapter is still to come"}
+    assert set(frame["reason"]) == {"no executed chapter of this paper"}
 
 
 def test_the_line_shown_tells_a_change_in_any_number(recorded):

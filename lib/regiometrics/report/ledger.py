@@ -350,7 +350,7 @@ def collect(folder: Path | str | None = None) -> pd.DataFrame:
     begun = frame["paper"].isin(frame.loc[~absent, "paper"])
     frame.loc[absent, ["verdict", "basis"]] = ["not attempted", "none"]
     frame.loc[absent & begun, "reason"] = "the chapter does not take it up"
-    frame.loc[absent & ~begun, "reason"] = "the chapter is still to come"
+    frame.loc[absent & ~begun, "reason"] = "no executed chapter of this paper"
     floats = ["computed", "gap", "tolerance"]
     return frame.astype(dict.fromkeys(floats, float))[["id", "paper", "table", *COLUMNS[1:]]]
 
