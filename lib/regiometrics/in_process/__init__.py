@@ -7,7 +7,8 @@ that only read, functions of numpy, scipy, pandas and this library, functions of
 nothing), and a change to a name counts as one to every name that may share its object. Where the name was only ever
 given an object made on the spot, what was put into that object stays as it is. A statement of unknown effect always
 runs, and so does one that may raise on purpose. A notebook that looks names up by text (``eval``, ``globals``) runs
-whole. A statement left out cannot fail. Every run starts from the top in a fresh namespace.
+whole. A statement left out cannot fail. Not followed are objects in the cells of a table, and what is read off a
+figure. Every run starts from the top in a fresh namespace.
 """
 
 # From the bottom up: `known` lists functions by what they do, `names` reads the names in code, `recording` what it

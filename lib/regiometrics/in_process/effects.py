@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from regiometrics.errors import RegionError
 from regiometrics.in_process.known import (
     BUILTINS,
@@ -27,6 +29,9 @@ def effect_of(node: ast.AST, scope: Scope, *, inside: bool = False) -> Effect:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return effect
     # a definition runs nothing but its defaults; what its body does happens where it is named
+    if any(isinstance(part, ast.FunctionDef) and part.decorator_list for part in ast.walk(node)):
+        effect.unknown = True
+        effect.changes |= mentioned(node)
     parts: Iterable[ast.AST] = ast.walk(node)
     if isinstance(node, ast.FunctionDef) and not inside:
         outer = [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
@@ -66,9 +71,13 @@ def fresh_name(whole: ast.expr, scope: Scope) -> str:
 
 def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:
     """Add to an effect what a call may change."""
-    given = {name for value in (*call.args, *(k.value for k in call.keywords)) for name in mentioned(value)}
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    given = {name for value in values for name in mentioned(value)}
     whole = mentioned(call)
-    if any(keyword.arg in ("inplace", "out", "copy") for keyword in call.keywords):
+    if any(_is_changing(keyword) for keyword in call.keywords) or _has_place_for_result(call, scope):
+        effect.changes |= whole
+    if any(_is_handed_on(value, scope) for value in values):
+        effect.unknown = True
         effect.changes |= whole
     if path := scope.path(call.func):
         if not is_trusted(path):
@@ -87,15 +96,51 @@ def _add_call(call: ast.Call, scope: Scope, effect: Effect) -> None:
             effect.changes |= whole
     elif isinstance(call.func, ast.Attribute) and scope.generators.issuperset(chain(call.func.value) or [""]):
         pass  # that it moves on follows from its mention
-    elif isinstance(call.func, ast.Attribute) and call.func.attr in STORING:
+    elif isinstance(call.func, ast.Attribute) and call.func.attr in STORING and not _is_of_class(call.func, scope):
         _add_change(call.func.value, scope, effect)
-    elif not (isinstance(call.func, ast.Attribute) and call.func.attr in READING):
+    elif not (isinstance(call.func, ast.Attribute) and call.func.attr in READING and _shows_options(call)):
         effect.unknown = True
         effect.changes |= whole
 
 
+def _is_changing(option: ast.keyword) -> bool:
+    """Whether an option may ask a function to change what it is given."""
+    if option.arg == "copy":
+        return not (isinstance(option.value, ast.Constant) and option.value.value is True)
+    return option.arg in ("inplace", "out", "file") or (option.arg or "").startswith("overwrite")
+
+
+def _shows_options(call: ast.Call) -> bool:
+    """Whether no option is hidden in a mapping; of these methods the options are columns, or none changes anything."""
+    free = isinstance(call.func, ast.Attribute) and call.func.attr in ("agg", "assign", "merge", "pipe", "rename")
+    return free or all(keyword.arg for keyword in call.keywords)
+
+
+def _has_place_for_result(call: ast.Call, scope: Scope) -> bool:
+    """Whether a function of numpy has one more argument than it needs, the array for its result."""
+    path = scope.path(call.func)
+    function = getattr(np, path[1], None) if len(path) == 2 and path[0] == "numpy" else None
+    return isinstance(function, np.ufunc) and len(call.args) > function.nin
+
+
+def _is_handed_on(value: ast.expr, scope: Scope) -> bool:
+    """Whether a value is a method that changes its object, or a function that is not known, to be called elsewhere."""
+    if isinstance(value, ast.Attribute) and (value.attr in STORING or value.attr.startswith("__")):
+        return True
+    path = scope.path(value) if isinstance(value, ast.Name | ast.Attribute) else []
+    return bool(path) and not is_trusted(path)
+
+
+def _is_of_class(method: ast.Attribute, scope: Scope) -> bool:
+    """``list.append``: a method of a builtin class, which changes its first argument."""
+    return not scope.builtins.isdisjoint(chain(method)[:1])
+
+
 def is_trusted(path: Sequence[str]) -> bool:
     """Whether a function is known to leave its arguments and the process alone."""
+    of_class = any(part[:1].isupper() or part == "ndarray" for part in path[1:-1])
+    if of_class and path[0] in ("numpy", "pandas") and path[-1] not in READING:
+        return False  # a method, which may change its first argument
     if path[0] not in TRUSTED or not SETTINGS.isdisjoint(path) or not WRITING.isdisjoint(path):
         return False
     if path[0] == "numpy" and "random" in path:

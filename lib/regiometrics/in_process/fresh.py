@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from regiometrics.in_process.known import COPYING
+from regiometrics.in_process.known import COPYING, PASSING
 from regiometrics.in_process.names import bound_otherwise, chain
 
 _NEW = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.BinOp)
@@ -53,5 +53,6 @@ def _is_new(value: ast.expr, imports: Mapping[str, str]) -> bool:
         return isinstance(value, _NEW)
     first, *further = chain(value.func) or [""]
     if first in imports:
-        return [*imports[first].split("."), *further][0] == "pandas"
+        path = [*imports[first].split("."), *further]
+        return path[0] == "pandas" and PASSING.isdisjoint(path)
     return isinstance(value.func, ast.Attribute) and value.func.attr in COPYING | {"copy"}

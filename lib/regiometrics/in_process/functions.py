@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from regiometrics.in_process.effects import effect_of
+from regiometrics.in_process.known import STORING
 from regiometrics.in_process.names import bound
 from regiometrics.in_process.scope import Effect, Scope, functions_of, scope_of
 from regiometrics.in_process.sharing import Shared, sharing_inside
@@ -41,3 +42,22 @@ def _effect_of_body(function: ast.FunctionDef, scope: Scope) -> Effect:
     whole.changes = shared.all_of(whole.changes | outer) - own
     whole.own -= own
     return whole
+
+
+def keeps_acting(node: ast.stmt, scope: Scope) -> bool:
+    """Whether a statement may keep a function that changes something when it is called, by a name or in an object."""
+    called = {part.func for part in ast.walk(node) if isinstance(part, ast.Call)}
+    return any(_is_acting(part, node, scope) for part in ast.walk(node) if part not in called)
+
+
+def _is_acting(part: ast.AST, within: ast.stmt, scope: Scope) -> bool:
+    match part:
+        case ast.Lambda(body=body):
+            return not effect_of(body, scope).is_none
+        case ast.FunctionDef(name=name, body=body) if part is not within or name not in scope.functions:
+            return any(not effect_of(each, scope, inside=True).is_none for each in body)
+        case ast.Name(id=name, ctx=ast.Load()) if name in scope.functions and not isinstance(within, ast.FunctionDef):
+            return not scope.functions[name].is_none
+        case ast.Attribute(attr=name, ctx=ast.Load()):
+            return name in STORING
+    return False

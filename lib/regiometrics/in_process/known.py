@@ -40,24 +40,28 @@ SETTINGS = _words(
 WRITING = _words(
     """
     at copyto fill_diagonal fromregex memmap nditer place put put_along_axis putmask save savefig savetxt savez
-    savez_compressed seed setbufsize shuffle use
+    rvs savez_compressed seed setbufsize shuffle use
     """
 )
 # functions that write into a folder that they are given
 FILLING = _words("census")
 # functions of numpy.random that make a generator, or what one is made of
 DRAWING = _words("Generator PCG64 SeedSequence default_rng")
+# functions of pandas whose value may be what they are given, or stand on it
+PASSING = _words("Categorical array arrays from_codes to_numeric")
 # methods by which a generator draws, and does nothing else
 DRAWS = _words(
     """
-    beta binomial chisquare choice dirichlet exponential gamma integers lognormal multivariate_normal normal permutation
+    beta binomial chisquare choice dirichlet exponential gamma integers lognormal multivariate_normal normal
+    permutation
     poisson random standard_normal uniform
     """
 )
 # what reaches names or figures past the code: by text, or by which of them is the current one
 BY_TEXT = _words(
     """
-    __builtins__ __import__ compile defaultdict delattr eval exec fignum_exists gca gcf gci get_fignums get_ipython
+    __annotations__ __builtins__ __globals__ __import__ compile defaultdict delattr dir eval exec fignum_exists gca gcf
+    gci get_fignums get_ipython
     globals importlib locals setattr vars
     """
 )
@@ -85,12 +89,14 @@ READING = (
     | _words(
         """
     abs add_prefix add_suffix agg aggregate all any apply argmax argmin argsort assign astype between bfill casefold
-    cat cdf clip combine_first contains copy corr count cov cummax cummin cumprod cumsum derive describe diff difference
+    cat cdf clip combine_first contains copy corr count cov cummax cummin cumprod cumsum derive describe diff
+    difference
     div divide dot drop drop_duplicates droplevel dropna dt duplicated endswith eq equals exp explode extract ffill
     fillna filter first flatten floordiv format from_product from_tuples fromkeys ge get get_level_values groupby gt
     head idxmax idxmin index intersection inv_cdf isdigit isin isna isnull issubset issuperset item items iterrows
     itertuples join keys kurt kurtosis last le len ljust lower lstrip lt map mask match max mean median melt merge
-    min mod mode mul multiply ne nlargest notna notnull nsmallest nth nunique pct_change pipe pivot pivot_table ppf prod
+    min mod mode mul multiply ne nlargest notna notnull nsmallest nth nunique pct_change pipe pivot pivot_table ppf
+    prod
     product quantile query rank ravel reindex removeprefix removesuffix rename rename_axis repeat replace
     reset_index reshape rjust rolling round rstrip searchsorted select_dtypes sem set_axis set_index sf shift size
     skew sort_index sort_values split splitlines squeeze stack startswith std strftime strip sub subtract sum
@@ -105,8 +111,10 @@ COPYING = (
     - ESTIMATING
     - _words(
         """
-    cat copy difference dt filter flatten fromkeys get groupby intersection item items iterrows itertuples keys map
-    pipe apply ravel reshape rolling squeeze swapaxes to_dict to_list to_numpy tolist transpose union values
+    agg aggregate cat copy difference droplevel dt filter flatten fromkeys get get_level_values groupby intersection
+    item items iterrows itertuples keys map
+    pipe apply ravel reshape rolling set_axis squeeze swapaxes to_dict to_list to_numpy tolist transform transpose
+    union values
     """
     )
 )

@@ -42,10 +42,13 @@ def deferred(node: ast.stmt) -> set[str]:
 
 def bound(node: ast.AST) -> set[str]:
     """Names that a top-level statement binds in the notebook."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(node, ast.ClassDef):
         return {node.name}
-    if isinstance(node, ast.Lambda):
-        return set()
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        defaults = [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
+        outside = defaults if isinstance(node, ast.Lambda) else [*defaults, *node.decorator_list]
+        names = set() if isinstance(node, ast.Lambda) else {node.name}
+        return names.union(*(bound(part) for part in outside))
     if isinstance(node, _COMPREHENSIONS):
         return {
             part.target.id

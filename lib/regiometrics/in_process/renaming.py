@@ -83,7 +83,8 @@ class _Locals(_Renamed):
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> ast.AST:
         given = node.args
-        arguments = [part for part in ast.walk(given) if isinstance(part, ast.arg)]
+        arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        arguments += [rest for rest in (given.vararg, given.kwarg) if rest is not None]
         given.defaults = [self.visit(default) for default in given.defaults]
         given.kw_defaults = [default and self.visit(default) for default in given.kw_defaults]
         body = [node.body] if isinstance(node, ast.Lambda) else node.body
@@ -147,6 +148,8 @@ def _versions(nodes: Sequence[ast.stmt], numbers: Iterator[int]) -> list[ast.stm
 
 def gives_anew(node: ast.stmt) -> bool:
     """Whether a statement gives the names that it binds a value whatever they stood for before."""
+    if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+        return False  # it may be on a branch that is not taken
     if isinstance(node, ast.AnnAssign):
         return node.value is not None
     return isinstance(node, ast.Assign | ast.Import | ast.ImportFrom | ast.FunctionDef)

@@ -48,7 +48,7 @@ def execute(needed: Plan, parameters: Mapping[str, Any], *, folder: Path) -> tup
     shown: list[dict[str, Any]] = []
     with LOCK, _own_process(folder, shown) as names:
         error = _run(needed.head, names)
-        names |= deepcopy(dict(parameters))
+        names |= {name: deepcopy(value) for name, value in parameters.items()}  # no two share an object
         error = error or _run(needed.rest, names)
     return collect({"cells": [{"outputs": shown}]}), error
 

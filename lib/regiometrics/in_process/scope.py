@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from regiometrics.in_process.fresh import fresh
-from regiometrics.in_process.known import BY_TEXT, DRAWS
+from regiometrics.in_process.known import BY_TEXT, DRAWS, TRUSTED
 from regiometrics.in_process.names import bound, chain, deferred, imported, rebound
 from regiometrics.in_process.recording import hands_on_record
 
@@ -71,7 +72,8 @@ class Scope:
 
     def sharing(self, names: Iterable[str]) -> set[str]:
         """Those names that may share an object with others."""
-        return set(names) - self.imports.keys() - self.builtins - self.scalars - self.generators
+        packages = {name for name, path in self.imports.items() if path.split(".")[0] in TRUSTED}
+        return set(names) - packages - self.builtins - self.scalars - self.generators
 
     def path(self, function: ast.AST) -> list[str]:
         """Dotted path of an imported function; empty of any other."""
@@ -162,7 +164,25 @@ def _looks_up_by_text(part: ast.AST) -> bool:
     """Whether a piece of code takes the reading of names out of sight, or makes objects of a kind of its own."""
     if isinstance(part, ast.Yield | ast.YieldFrom | ast.Await | ast.ClassDef | ast.AsyncFunctionDef):
         return True
+    if isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
+        return _is_behind(part)
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "query":
+        texts = [*part.args[:1], *(keyword.value for keyword in part.keywords if keyword.arg == "expr")]
+        return any(not isinstance(text, ast.Constant | ast.JoinedStr) or _calls_in_text(text) for text in texts)
     if isinstance(part, ast.alias):
         return part.name == "*" or not BY_TEXT.isdisjoint(part.name.split("."))
     name = part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
     return name in BY_TEXT
+
+
+def _is_behind(place: ast.Attribute | ast.Subscript) -> bool:
+    """Whether a value is put behind a table: into its buffer, or into an index that other tables share."""
+    if isinstance(place, ast.Attribute):
+        return place.attr in ("name", "names", "writeable")
+    return isinstance(place.value, ast.Attribute) and place.value.attr in ("array", "values")
+
+
+def _calls_in_text(text: ast.AST) -> bool:
+    """Whether the text of a query calls a function, or has a name that is put together."""
+    parts = (part.value for part in ast.walk(text) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+    return any(re.search(r"@\s*(\w+\s*\(|$)", part) for part in parts)

@@ -7,8 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from regiometrics.in_process.effects import effect_of, fresh_name, is_trusted
-from regiometrics.in_process.known import CONSUMING, COPYING, DRAWING, ITERATING, SCALARS, STORING, TRUSTED
-from regiometrics.in_process.names import bound, chain, mentioned
+from regiometrics.in_process.known import (
+    BUILTINS,
+    CONSUMING,
+    COPYING,
+    DRAWING,
+    DRAWS,
+    ITERATING,
+    PASSING,
+    READING,
+    SCALARS,
+    STORING,
+    TRUSTED,
+)
+from regiometrics.in_process.names import bound, mentioned
 from regiometrics.in_process.scope import Scope
 
 
@@ -36,7 +48,8 @@ class Shared:
             names = hold.holding | hold.held
             whole = names.union(*(self._of.get(name, set()) for name in names))
             self._of |= dict.fromkeys(whole, whole)
-            self._add(hold.holding, hold.held)
+            alike = hold.holding if len(hold.holding) > 1 else set()  # they may stand for one object that has no name
+            self._add(hold.holding, hold.held | alike)
         growing = True
         while growing:
             growing = any([self._add(_reached(h.holding, self._held), h.held) for h in holds if h.inside])
@@ -130,7 +143,8 @@ def _entered(target: ast.expr | None, value: ast.expr, scope: Scope) -> Hold:
     """A loop's or a block's variable stands for a part of what it runs over."""
     if not _is_plain(value, scope):
         return _whole(ast.Tuple([value, *([target] if target else [])]))
-    return Hold(mentioned(target) if target else set(), _parts_of(value, scope))
+    names = mentioned(target) if target else set()
+    return Hold(names, _parts_of(value, scope), inside=not isinstance(target, ast.Name))
 
 
 def _evaluated(value: ast.expr, scope: Scope) -> Hold:
@@ -162,7 +176,9 @@ def _parts_of(value: ast.expr, scope: Scope) -> set[str]:
         case ast.Call(func=ast.Name(id=name)) if name in scope.functions:
             return {name}.union(*(_parts_of(given, scope) for given in _given(value)))
         case ast.Call() if (path := scope.path(value.func)) and is_trusted(path):
-            return set() if path[0] == "pandas" else set().union(*(_parts_of(given, scope) for given in _given(value)))
+            if path[0] == "pandas" and PASSING.isdisjoint(path):
+                return set()
+            return set().union(*(_parts_of(given, scope) for given in _given(value)))
         case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts) | ast.BoolOp(values=parts):
             return set().union(*(_parts_of(part, scope) for part in parts))
         case ast.Dict(values=parts):
@@ -181,9 +197,7 @@ def is_used_up(node: ast.stmt, scope: Scope) -> bool:
     consumed: set[ast.AST] = set()
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
-            consumed.add(part.func)
-            if scope.path(part.func) or not CONSUMING.isdisjoint(chain(part.func)[:1]):
-                consumed |= {*part.args, *(keyword.value for keyword in part.keywords)}
+            consumed |= {part.func, *_consumed(part, scope)}
         elif isinstance(part, ast.For | ast.comprehension):
             consumed.add(part.iter)
         elif isinstance(part, ast.Starred) or (
@@ -193,13 +207,29 @@ def is_used_up(node: ast.stmt, scope: Scope) -> bool:
     return any(part not in consumed and _is_moving(part, scope) for part in ast.walk(node))
 
 
+def _consumed(call: ast.Call, scope: Scope) -> list[ast.expr]:
+    """Arguments of which nothing is left to move on when a call is done, or which move on with its value alone."""
+    if path := scope.path(call.func):
+        return [] if path[0] in ("functools", "types") else _given(call)
+    if isinstance(call.func, ast.Name) and call.func.id in scope.builtins:
+        if call.func.id in CONSUMING:
+            return call.args[:1]
+        if call.func.id in ITERATING:
+            return [value for value in call.args if isinstance(value, ast.Call)]
+    return []
+
+
 def _is_moving(part: ast.AST, scope: Scope) -> bool:
     if isinstance(part, ast.GeneratorExp) or (isinstance(part, ast.Name) and part.id in ITERATING):
         return True
     if not isinstance(part, ast.Call):
         return False
     if path := scope.path(part.func):
-        return path[0] == "itertools" or path[0] not in TRUSTED or (path[0] == "numpy" and path[-1] in DRAWING)
+        in_pieces = any(keyword.arg in ("chunksize", "iterator") for keyword in part.keywords)
+        drawn = path[0] == "numpy" and ("random" in path or path[-1] in DRAWING | {"ndenumerate", "ndindex"})
+        return path[0] == "itertools" or path[0] not in TRUSTED or drawn or in_pieces
     if isinstance(part.func, ast.Attribute):
-        return part.func.attr in ("iterrows", "itertuples")
-    return isinstance(part.func, ast.Name) and part.func.id in ITERATING
+        name = part.func.attr
+        return name in ("items", "iterrows", "itertuples") or name not in READING | STORING | DRAWS
+    known = scope.functions.keys() | (BUILTINS - ITERATING) & scope.builtins | {"display"}
+    return not isinstance(part.func, ast.Name) or part.func.id not in known

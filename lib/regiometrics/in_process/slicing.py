@@ -10,7 +10,7 @@ from types import CodeType
 
 from regiometrics.errors import RegionError
 from regiometrics.in_process.effects import effect_of, refuse_settings
-from regiometrics.in_process.functions import scope_with_effects
+from regiometrics.in_process.functions import keeps_acting, scope_with_effects
 from regiometrics.in_process.names import bound, deferred, mentioned
 from regiometrics.in_process.recording import recording
 from regiometrics.in_process.renaming import gives_anew, read_first, single_names
@@ -98,7 +98,7 @@ def _plan(cells: tuple[str, ...], tagged: int, results: tuple[str, ...], slicing
     trees = [_parsed(number, source) for number, source in enumerate(cells, start=1)]
     numbers = [number for number, tree in enumerate(trees, start=1) for _ in tree.body]
     nodes = [node for tree in trees for node in tree.body]
-    codes = _compiled(numbers, nodes)
+    codes, roots = _compiled(numbers, nodes), recording(nodes, results)
     nodes = single_names(nodes)
     scope = scope_with_effects(nodes)
     for number, node in zip(numbers, nodes, strict=True):
@@ -107,7 +107,7 @@ def _plan(cells: tuple[str, ...], tagged: int, results: tuple[str, ...], slicing
     n_head = sum(len(tree.body) for tree in trees[: tagged + 1])
     kept = set(range(len(statements)))
     if slicing and not scope.by_text:
-        kept = _slice(statements, recording(nodes, results), n_head)
+        kept = _slice(statements, roots, n_head)
     rest = tuple(statements[i] for i in sorted(kept) if i >= n_head)
     return Plan(tuple(statements[:n_head]), rest, len(statements))
 
@@ -128,9 +128,12 @@ def _statements(
     """All top-level statements, with changes to one name carried to all that may share its object."""
     effects = [effect_of(node, scope) for node in nodes]
     shared, moving = _shared(nodes, scope)
+    acting = shared.holding(name for node in nodes if keeps_acting(node, scope) for name in bound(node))
+    acting -= scope.functions.keys()
     found = []
     for number, node, code, effect in zip(numbers, nodes, codes, effects, strict=True):
-        changes = shared.all_of(effect.changes | (mentioned(node) & moving)) | shared.holding(effect.own)
+        named = mentioned(node)
+        changes = shared.all_of(effect.changes | (named & (moving | acting))) | shared.holding(effect.own)
         found.append(
             Statement(
                 cell=number,
@@ -139,7 +142,7 @@ def _statements(
                 changes=frozenset(changes),
                 anew=gives_anew(node),
                 deferred=frozenset(deferred(node)),
-                always=effect.unknown or isinstance(node, ast.Import | ast.ImportFrom),
+                always=effect.unknown or not named.isdisjoint(acting) or isinstance(node, ast.Import | ast.ImportFrom),
                 code=code,
             )
         )
