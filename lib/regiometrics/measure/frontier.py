@@ -35,6 +35,7 @@ TOLERANCE = 1e-9  # sign of a level or reduced cost, relative to the terms that 
 ROUNDING = 1e-13  # the same, relative to the largest of a unit's: zeros of an inverse are not exact
 HIGHS_TOLERANCE = 1e-10  # the least that HiGHS takes
 STARTS = (None, HIGHS_TOLERANCE, 1e-7)  # from the last basis, then afresh; the certificate is the same for all
+SINGULAR = 1e12  # condition of a basis whose inverse says nothing
 PIVOTS = 100  # steps beyond the solver's last basis
 ITERATIONS = 10_000  # the program has a handful of rows
 NO_OPTIMUM = {"kInfeasible", "kUnbounded", "kUnboundedOrInfeasible"}
@@ -240,7 +241,7 @@ class Frontier:
 
     def _at_basis(self, basis: Codes, rows: Floats, saving: Floats, growth: Floats) -> _Vertex:
         """Units for which the basis is optimal, and their solutions."""
-        if not len(basis):
+        if not len(basis) or np.linalg.cond(self.columns[:, basis]) > SINGULAR:
             return _Vertex(np.empty(0, dtype=np.intp), np.empty(0), np.empty((0, 0)), np.empty((0, 0)))
         inverse = np.linalg.inv(self.columns[:, basis])
         level = rows @ inverse.T
